@@ -1,0 +1,86 @@
+"""Fixtures shared by all tests: where the real clips and weights are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("vidlab")
+    group.addoption(
+        "--shared-data",
+        metavar="DIR",
+        default=None,
+        help="folder with clips/, odd/, golden/, labels/ and models/ "
+        "(default: $VIDLAB_TEST_DATA, else the folder that holds $VIDLAB_MODELS)",
+    )
+    group.addoption(
+        "--no-skips",
+        action="store_true",
+        help="fail a test that would be skipped (for CI, where everything must be there)",
+    )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and item.config.getoption("--no-skips"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and --no-skips forbids it: {reason}"
+
+
+def _shared_folder(config: pytest.Config) -> Path | None:
+    given = config.getoption("--shared-data") or os.environ.get("VIDLAB_TEST_DATA")
+    if given:
+        return Path(given).resolve()
+    models = os.environ.get("VIDLAB_MODELS")
+    return Path(models).resolve().parent if models else None
+
+
+@pytest.fixture(scope="session")
+def shared_data(pytestconfig: pytest.Config) -> Path:
+    """Folder of the real clips, weights and golden logits; skips where it is absent."""
+    folder = _shared_folder(pytestconfig)
+    if folder is None or not (folder / "clips").is_dir():
+        pytest.skip(
+            "needs the real clips and weights: give --shared-data DIR or set VIDLAB_MODELS "
+            f"(looked in {folder})"
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clips(shared_data: Path) -> Path:
+    """Folder of labelled action clips."""
+    return shared_data / "clips"
+
+
+@pytest.fixture(scope="session")
+def odd(shared_data: Path) -> Path:
+    """Folder of hard and broken videos."""
+    return shared_data / "odd"
+
+
+@pytest.fixture(scope="session")
+def golden(shared_data: Path) -> Path:
+    """Folder of the official MoViNet code's logits."""
+    return shared_data / "golden"
+
+
+@pytest.fixture(scope="session")
+def mirror(shared_data: Path) -> Path:
+    """Folder of real model files, laid out as a user's mirror."""
+    return shared_data / "models"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty user cache for one test."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("VIDLAB_CACHE", str(folder))
+    return folder

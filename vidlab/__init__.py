@@ -1,0 +1,66 @@
+"""Look into videos with video models, frame by frame, in Jupyter.
+
+A video goes one way, from file to chart::
+
+    import vidlab as vl
+
+    video = vl.Video("clip.mp4")
+    model = vl.load_model("movinet-a0-stream", backend="torch")
+    preds = vl.predict(video, model)      # Predictions
+    preds.table                           # tidy DataFrame, one row per frame and rank
+    vl.Player(video, preds)               # plays, with what the model thought beside it
+
+    both = vl.compare(video, [model, vl.load_model("movinet-a0-stream", backend="litert")])
+    both.disagreements()                  # the moments where they part
+
+Importing vidlab is quick: torch, tensorflow and matplotlib are imported when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vidlab.comparison import Comparison as Comparison
+    from vidlab.comparison import compare as compare
+    from vidlab.core.errors import VidlabError as VidlabError
+    from vidlab.core.labels import LabelMap as LabelMap
+    from vidlab.inference import predict as predict
+    from vidlab.inference import stream as stream
+    from vidlab.models import list_models as list_models
+    from vidlab.models import load_model as load_model
+    from vidlab.predictions import Predictions as Predictions
+    from vidlab.video import Video as Video
+    from vidlab.widgets import Player as Player
+
+__version__ = "0.1.0"
+
+# Where each public name lives; resolved on first use (PEP 562).
+_HOME_OF = {
+    "Comparison": "vidlab.comparison",
+    "LabelMap": "vidlab.core.labels",
+    "Player": "vidlab.widgets",
+    "Predictions": "vidlab.predictions",
+    "VidlabError": "vidlab.core.errors",
+    "Video": "vidlab.video",
+    "compare": "vidlab.comparison",
+    "list_models": "vidlab.models",
+    "load_model": "vidlab.models",
+    "predict": "vidlab.inference",
+    "stream": "vidlab.inference",
+}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'vidlab' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME_OF])

@@ -1,0 +1,36 @@
+"""What vidlab says to a person while it works: short notes and progress, on stderr.
+
+Standard output is left to results, so ``vidlab … --json`` can be piped. ``VIDLAB_QUIET=1``
+silences notes and bars.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+
+def is_quiet() -> bool:
+    """Tell whether ``VIDLAB_QUIET`` asks for silence."""
+    return os.environ.get("VIDLAB_QUIET", "") not in ("", "0")
+
+
+def say(message: str) -> None:
+    """Print one line for the user on stderr, unless quiet."""
+    if not is_quiet():
+        print(f"vidlab: {message}", file=sys.stderr, flush=True)
+
+
+def progress(
+    iterable: Iterable[Any] | None = None, *, total: float | None = None, desc: str = "",
+    unit: str = "it", disable: bool = False, **options: Any,
+) -> Any:
+    """Return a tqdm bar that fits the place: a widget in Jupyter, text in a terminal."""
+    from tqdm.auto import tqdm
+
+    return tqdm(
+        iterable, total=total, desc=desc, unit=unit, leave=False,
+        disable=disable or is_quiet(), **options,
+    )

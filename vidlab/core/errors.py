@@ -1,0 +1,124 @@
+"""Every error vidlab raises on purpose, in one tree.
+
+::
+
+    VidlabError
+    ├── VideoError (ValueError)             a source that cannot be read as video
+    │   ├── VideoNotFoundError (FileNotFoundError)
+    │   ├── VideoOpenError                  not a video, or a container we cannot parse
+    │   └── VideoDecodeError                opened, then failed; knows at which frame
+    ├── SamplingError (ValueError)          an impossible sampling request
+    ├── OptionError (ValueError)            an option out of range, or unknown
+    ├── LabelMapError (ValueError)          a label map that cannot be used
+    ├── ModelError (RuntimeError)           a model that cannot be used
+    │   ├── UnknownModelError (LookupError)
+    │   ├── CardError (ValueError)          a model card that cannot be read
+    │   ├── WeightsError (ValueError)       weights that do not fit, or are not what they claim
+    │   │   └── WeightsNotFoundError (FileNotFoundError)
+    │   └── ConversionError (ValueError)
+    ├── MissingDependencyError (ImportError)
+    ├── DownloadError (OSError)
+    │   └── OfflineError
+    ├── PredictionsError (ValueError)       a predictions file or table that cannot be used
+    └── WidgetError (RuntimeError)
+
+Each also subclasses the builtin that fits, so ``except ValueError`` and
+``except FileNotFoundError`` do what a reader expects. Messages say what was
+got, what was expected and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class VidlabError(Exception):
+    """Base of every error vidlab raises on purpose."""
+
+
+class VideoError(VidlabError, ValueError):
+    """A source that cannot be read as video."""
+
+
+class VideoNotFoundError(VideoError, FileNotFoundError):
+    """There is no file at the path, or no answer at the address."""
+
+
+class VideoOpenError(VideoError):
+    """The source is there, but is not a video that can be parsed."""
+
+
+class VideoDecodeError(VideoError):
+    """Decoding failed after the source was opened.
+
+    Attributes:
+        frame_index: Index of the first frame that could not be read; frames before
+            it are good.
+    """
+
+    def __init__(self, message: str, *, frame_index: int) -> None:
+        super().__init__(message)
+        self.frame_index = frame_index
+
+
+class SamplingError(VidlabError, ValueError):
+    """A sampling request that no sequence of timestamps can meet."""
+
+
+class OptionError(VidlabError, ValueError):
+    """An option that is unknown, or out of its range."""
+
+
+class LabelMapError(VidlabError, ValueError):
+    """A label map that is empty, duplicated, or of the wrong length."""
+
+
+class ModelError(VidlabError, RuntimeError):
+    """A model that cannot be loaded or run."""
+
+
+class UnknownModelError(ModelError, LookupError):
+    """No card, file or directory goes by that name."""
+
+
+class CardError(ModelError, ValueError):
+    """A model card that is not valid."""
+
+
+class WeightsError(ModelError, ValueError):
+    """Weights that do not fit their model, or are not what they claim to be."""
+
+
+class WeightsNotFoundError(WeightsError, FileNotFoundError):
+    """The weights are neither given, mirrored, cached nor downloadable."""
+
+
+class ConversionError(ModelError, ValueError):
+    """A file whose weights cannot be carried over into a vidlab network."""
+
+
+class MissingDependencyError(VidlabError, ImportError):
+    """An optional dependency is not installed; the message says how to get it."""
+
+
+class DownloadError(VidlabError, OSError):
+    """A download that failed or did not match its checksum."""
+
+
+class OfflineError(DownloadError):
+    """The network cannot be reached; the message names the mirror and the file."""
+
+
+class PredictionsError(VidlabError, ValueError):
+    """A predictions file or table that vidlab did not write, or that is damaged."""
+
+
+class WidgetError(VidlabError, RuntimeError):
+    """A widget that cannot show what it was given."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the nearest known name, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,60 @@
+"""Files: where vidlab keeps them, how it writes and hashes them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import platformdirs
+
+
+def cache_dir() -> Path:
+    """Return the user cache, ``$VIDLAB_CACHE`` or the system's own place (not created)."""
+    override = os.environ.get("VIDLAB_CACHE")
+    return Path(override) if override else Path(platformdirs.user_cache_dir("vidlab"))
+
+
+def mirror_dir() -> Path | None:
+    """Return ``$VIDLAB_MODELS``, the local mirror of model files, or None where unset."""
+    value = os.environ.get("VIDLAB_MODELS")
+    return Path(value) if value else None
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path` and rename it onto `path` on success.
+
+    A reader sees the old file or the whole new one, never half; on an error nothing
+    is left behind.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    # Reading the umask means setting it for an instant; mkstemp files are 0600 otherwise.
+    value = os.umask(0)
+    os.umask(value)
+    return value
