@@ -1,0 +1,154 @@
+"""Downloads against a local server that breaks on purpose."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from vidlab.core.errors import DownloadError, OfflineError
+from vidlab.models.card import ModelCard, Variant, card_named
+from vidlab.models.download import download, download_variant
+
+CONTENT = bytes(range(256)) * 4000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """Serves CONTENT; `cut_after` breaks the connection after so many bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.cut_after: int | None = None
+        self.honours_range = True
+        self.status = 200
+        self.ranges: list[str | None] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/model.tflite"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.server.ranges.append(wanted)
+        if self.server.status != 200:
+            self.send_error(self.server.status)
+            return
+        start = int(wanted[6:-1]) if wanted and self.server.honours_range else 0
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
+        body = CONTENT[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        cut = self.server.cut_after
+        self.wfile.write(body if cut is None else body[:cut])
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_a_download_is_checked_and_lands_under_its_name(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "models" / "model.tflite"
+    download(server.url, target, sha256=SHA256, title="m")
+    assert target.read_bytes() == CONTENT
+    download(server.url, target, sha256=SHA256, title="m")
+    assert len(server.ranges) == 1  # the second call found it
+
+
+@pytest.mark.parametrize("honours_range", [True, False])
+def test_a_cut_download_goes_on_where_it_stopped(
+    server: Server, tmp_path: Path, honours_range: bool
+) -> None:
+    target = tmp_path / "model.tflite"
+    server.cut_after = 300_000
+    with pytest.raises(DownloadError, match="Run it again"):
+        download(server.url, target, sha256=SHA256, title="m")
+    assert not target.exists()
+    server.cut_after = None
+    server.honours_range = honours_range
+    download(server.url, target, sha256=SHA256, title="m")
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=300000-"]
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_whole_part_from_a_killed_process_is_not_fatal(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "model.tflite"
+    target.with_name("model.tflite.part").write_bytes(CONTENT)
+    download(server.url, target, sha256=SHA256, title="m")
+    assert target.read_bytes() == CONTENT
+
+
+def test_the_wrong_content_is_thrown_away(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "model.tflite"
+    with pytest.raises(DownloadError, match="expected 0000"):
+        download(server.url, target, sha256="0" * 64, title="m")
+    assert not list(tmp_path.glob("model.tflite*[!k]"))  # nothing but the lock
+
+
+def test_an_error_answer_is_told(server: Server, tmp_path: Path) -> None:
+    server.status = 404
+    with pytest.raises(DownloadError, match="answered 404"):
+        download(server.url, tmp_path / "model.tflite", sha256=None, title="m")
+    assert not (tmp_path / "model.tflite").exists()
+
+
+def test_offline_names_the_mirror_and_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OfflineError, match=r"put model.tflite into.*set VIDLAB_MODELS"):
+        download("http://127.0.0.1:9/model.tflite", tmp_path / "model.tflite", sha256=None, title="m")
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/file", "model.tflite"])
+def test_other_addresses_are_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=r"Only http\(s\)"):
+        download(url, tmp_path / "model.tflite", sha256=None, title="m")
+
+
+def test_two_downloads_at_once_do_not_mix(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "model.tflite"
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            download(server.url, target, sha256=SHA256, title="m")
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert target.read_bytes() == CONTENT
+    assert len(server.ranges) == 1
+
+
+def test_a_variant_goes_into_the_cache(server: Server, cache: Path) -> None:
+    variant = Variant(
+        name="int8", precision="int8", format="litert", file="m.tflite", url=server.url,
+        sha256=SHA256,
+    )  # fmt: skip
+    card: ModelCard = card_named("movinet-a0-stream")
+    assert download_variant(card, variant) == cache / "models" / "m.tflite"
+    assert (cache / "models" / "m.tflite").read_bytes() == CONTENT

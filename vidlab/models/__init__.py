@@ -1,0 +1,9 @@
+"""Models: one protocol, cards as data, one adapter per runtime."""
+
+from __future__ import annotations
+
+from vidlab.models.base import Model
+from vidlab.models.card import ModelCard
+from vidlab.models.loading import list_models, load_model
+
+__all__ = ["Model", "ModelCard", "list_models", "load_model"]

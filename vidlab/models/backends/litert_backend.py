@@ -1,0 +1,130 @@
+"""LiteRT (formerly TensorFlow Lite): streaming MoViNets in a small runtime, int8 or float."""
+
+from __future__ import annotations
+
+import threading
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlab.core.dependencies import require
+from vidlab.core.errors import ModelError, OptionError, WeightsError
+from vidlab.models.base import Model, State
+
+_STATE_LESS = "has no stream state: it is not a streaming model"
+
+
+class LiteRTModel(Model):
+    """A streaming model in a LiteRT file.
+
+    The names, shapes and types of the stream states are read from the file's signature: they
+    differ from export to export.
+    """
+
+    backend = "litert"
+
+    def __init__(self, signature: LiteRTSignature, **about: Any) -> None:
+        super().__init__(**about)
+        self._signature = signature
+        size = self.preprocessing
+        if signature.image_shape[2:] != (size.height_px, size.width_px, 3):
+            raise ModelError(
+                f"{self.provenance.weights_file} takes images {list(signature.image_shape)}; the "
+                f"card {self.name} prepares {size.height_px}x{size.width_px}x3."
+            )
+
+    def init_state(self) -> State:
+        """Return zeros for every state, as the official sample starts a video."""
+        return {
+            name: np.zeros(shape, dtype) for name, (shape, dtype) in self._signature.states.items()
+        }
+
+    def step(
+        self, frames: NDArray[np.float32], state: State
+    ) -> tuple[NDArray[np.float32], State]:
+        """Run the next frames, one at a time: the file's signature takes one."""
+        self.check_frames(frames)
+        logits = np.empty((len(frames), self.num_classes), dtype=np.float32)
+        for index, frame in enumerate(frames):
+            logits[index], state = self._signature.run(frame, state)
+        return logits, state
+
+
+class LiteRTSignature:
+    """The signature of a LiteRT file: one image and the states in, logits and states out.
+
+    Attributes:
+        image_shape: Shape of the image input, ``(1, 1, H, W, 3)``.
+        states: Shape and dtype of each state by name.
+        num_classes: Number of logits.
+    """
+
+    def __init__(self, path: Path, *, num_threads: int) -> None:
+        interpreter_module = require("ai_edge_litert.interpreter", why="the litert backend")
+        try:
+            self._interpreter = interpreter_module.Interpreter(
+                model_path=str(path), num_threads=num_threads
+            )
+            signatures = self._interpreter.get_signature_list()
+            if len(signatures) != 1:
+                raise WeightsError(
+                    f"{path.name} has {len(signatures)} signatures; one is expected, with an image "
+                    "and stream states."
+                )
+            self._runner = self._interpreter.get_signature_runner(next(iter(signatures)))
+        except (ValueError, RuntimeError) as error:
+            if isinstance(error, WeightsError):
+                raise
+            raise WeightsError(f"{str(path)!r} is not a LiteRT model: {error}") from error
+        inputs = self._runner.get_input_details()
+        outputs = self._runner.get_output_details()
+        images = [name for name in inputs if name not in outputs]
+        answers = [name for name in outputs if name not in inputs]
+        if len(images) != 1 or len(answers) != 1 or len(inputs) < 2:
+            raise WeightsError(
+                f"{path.name} {_STATE_LESS} (inputs {sorted(inputs)[:5]}, outputs "
+                f"{sorted(outputs)[:5]})."
+            )
+        self._image, self._answer = images[0], answers[0]
+        self.image_shape = tuple(int(size) for size in inputs[self._image]["shape"])
+        if len(self.image_shape) != 5 or self.image_shape[:2] != (1, 1):
+            raise WeightsError(
+                f"{path.name} takes an image of shape {list(self.image_shape)}; "
+                "[1, 1, height, width, 3] is expected."
+            )
+        self.num_classes = int(outputs[self._answer]["shape"][-1])
+        self.states = {
+            name: (tuple(int(size) for size in details["shape"]), np.dtype(details["dtype"]))
+            for name, details in inputs.items()
+            if name != self._image
+        }
+        # The interpreter owns its buffers: two threads inside it would mix two videos.
+        self._lock = threading.Lock()
+
+    def run(
+        self, frame: NDArray[np.float32], state: dict[str, NDArray[Any]]
+    ) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
+        """Run one frame ``[H, W, 3]``; return logits ``[num_classes]`` and the new state."""
+        with self._lock:
+            outputs = self._runner(**{self._image: frame[None, None]}, **state)
+        logits = outputs.pop(self._answer)
+        return logits.reshape(-1), outputs
+
+
+def runtime() -> str:
+    """Return the runtime's name and version."""
+    return f"ai-edge-litert {metadata.version('ai-edge-litert')}"
+
+
+def check_num_threads(num_threads: int) -> int:
+    """Return `num_threads` if it is a count.
+
+    Raises:
+        OptionError: It is not a positive integer.
+    """
+    if isinstance(num_threads, bool) or not isinstance(num_threads, int) or num_threads < 1:
+        raise OptionError(f"num_threads must be a positive integer; got {num_threads!r}.")
+    return num_threads

@@ -1,0 +1,150 @@
+"""TensorFlow Hub: the published SavedModels, base and stream, run by TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlab.core.console import say
+from vidlab.core.dependencies import require
+from vidlab.core.errors import ModelError, OfflineError, WeightsError
+from vidlab.models.base import Model, State
+
+#: What the stream exports call the function that makes their zero states.
+_INIT_STATES = "init_states"
+
+
+class TFHubModel(Model):
+    """A MoViNet SavedModel in TF-Hub's form.
+
+    Stream models have the signatures ``call`` (image and states in, logits and states out) and
+    ``init_states``; base models are called with ``{"image": clips}``. State names and numbers
+    are whatever the export says.
+    """
+
+    backend = "tfhub"
+
+    def __init__(self, module: Any, **about: Any) -> None:
+        super().__init__(**about)
+        self._tf = require("tensorflow", why="the tfhub backend")
+        self._module = module
+        self._is_stream = is_stream(module)
+
+    def init_state(self) -> State:
+        """Return the export's own zero states for one video."""
+        if not self._is_stream:
+            raise ModelError(
+                f"{self.title} answers whole clips and has no stream state; use classify()."
+            )
+        size = self.preprocessing
+        shape = self._tf.constant([1, 1, size.height_px, size.width_px, 3], self._tf.int32)
+        return dict(self._module.signatures[_INIT_STATES](shape))
+
+    def step(
+        self, frames: NDArray[np.float32], state: State
+    ) -> tuple[NDArray[np.float32], State]:
+        """Run the next frames, one at a time: the export answers only after its last frame."""
+        self.check_frames(frames)
+        if not self._is_stream:
+            raise ModelError(
+                f"{self.title} answers whole clips and has no stream state; use classify()."
+            )
+        call = self._module.signatures["call"]
+        logits = np.empty((len(frames), self.num_classes), dtype=np.float32)
+        for index, frame in enumerate(frames):
+            outputs = dict(call(image=self._tf.constant(frame[None, None]), **state))
+            logits[index] = outputs.pop("logits").numpy()[0]
+            state = outputs
+        return logits, state
+
+    def classify(self, clips: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run whole clips ``[B, T, H, W, 3]``; return logits ``[B, num_classes]``."""
+        if self._is_stream:
+            return super().classify(clips)
+        for clip in clips:
+            self.check_frames(clip)
+        answer = self._module({"image": self._tf.constant(clips)})
+        if isinstance(answer, dict):
+            answer = answer["classifier_head" if "classifier_head" in answer else "logits"]
+        return np.asarray(answer.numpy(), dtype=np.float32)
+
+
+def is_stream(module: Any) -> bool:
+    """Tell whether a loaded module carries a stream state."""
+    return _INIT_STATES in module.signatures and "call" in module.signatures
+
+
+def load_module(handle: str | Path, *, num_threads: int) -> Any:
+    """Load a SavedModel directory or an http(s) handle with tensorflow_hub.
+
+    TensorFlow fixes its thread counts when it first computes; where that has happened with
+    another number, a note says what is in force.
+
+    Raises:
+        MissingDependencyError: tensorflow or tensorflow_hub is not installed.
+        OfflineError: An http(s) handle cannot be fetched.
+        WeightsError: There is no SavedModel there.
+    """
+    tf = require("tensorflow", why="the tfhub backend")
+    hub = require("tensorflow_hub", why="the tfhub backend")
+    _set_threads(tf, num_threads)
+    is_remote = isinstance(handle, str)
+    try:
+        return hub.load(str(handle))
+    except Exception as error:
+        # TensorFlow raises its own OpError tree, OSError, ValueError and urllib errors alike.
+        if is_remote:
+            raise OfflineError(
+                f"{handle} cannot be fetched ({error}). Without a network: unpack it into a "
+                "directory and pass that directory to load_model."
+            ) from error
+        raise WeightsError(f"{str(handle)!r} is not a SavedModel: {error}") from error
+
+
+def num_classes_of(module: Any) -> int:
+    """Return the number of logits a loaded module gives.
+
+    Raises:
+        WeightsError: It has no output that looks like logits.
+    """
+    name = "call" if is_stream(module) else "serving_default"
+    if name in module.signatures:
+        outputs = module.signatures[name].structured_outputs
+        for key in ("logits", "classifier_head"):
+            if key in outputs and outputs[key].shape.rank:
+                return int(outputs[key].shape[-1])
+        flat = [spec for spec in outputs.values() if spec.shape.rank == 2]
+        if len(flat) == 1:
+            return int(flat[0].shape[-1])
+    raise WeightsError("The SavedModel has no signature whose output looks like logits.")
+
+
+def threads_in_force() -> int:
+    """Return how many threads TensorFlow computes one operation with (0: its own choice)."""
+    tf = require("tensorflow", why="the tfhub backend")
+    return int(tf.config.threading.get_intra_op_parallelism_threads())
+
+
+def runtime() -> str:
+    """Return the runtime's name and version."""
+    tf = require("tensorflow", why="the tfhub backend")
+    hub = require("tensorflow_hub", why="the tfhub backend")
+    return f"tensorflow {tf.__version__}, tensorflow_hub {hub.__version__}"
+
+
+def _set_threads(tf: Any, num_threads: int) -> None:
+    threading = tf.config.threading
+    if threading.get_intra_op_parallelism_threads() == num_threads:
+        return
+    try:
+        threading.set_intra_op_parallelism_threads(num_threads)
+        threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        say(
+            f"TensorFlow is already running with "
+            f"{threading.get_intra_op_parallelism_threads() or 'its own choice of'} threads; "
+            f"num_threads={num_threads} takes effect in a new process."
+        )

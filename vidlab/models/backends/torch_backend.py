@@ -1,0 +1,102 @@
+"""PyTorch: vidlab's own MoViNet, with weights carried over from whatever file is here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlab.core.console import say
+from vidlab.core.dependencies import require
+from vidlab.core.errors import ModelError
+from vidlab.core.files import cache_dir
+from vidlab.models.base import Model, State
+from vidlab.models.lookup import content_hash
+
+
+class TorchModel(Model):
+    """A MoViNet in PyTorch on the CPU, folded for inference.
+
+    Chunks of 16 frames run fastest; a chunk gives the same answers as single steps.
+    """
+
+    backend = "torch"
+    chunk_frames = 16
+
+    def __init__(self, network: Any, **about: Any) -> None:
+        super().__init__(**about)
+        self._torch = require("torch", why="the torch backend")
+        self.network = network
+        self._fast = network.for_inference()
+
+    def init_state(self) -> State:
+        """Return the network's zero state for one video."""
+        if self.card.kind != "stream":
+            raise ModelError(
+                f"{self.title} answers whole clips and has no stream state; use classify()."
+            )
+        return self._fast.init_state()
+
+    def step(
+        self, frames: NDArray[np.float32], state: State
+    ) -> tuple[NDArray[np.float32], State]:
+        """Run the next frames in one go."""
+        self.check_frames(frames)
+        if self.card.kind != "stream":
+            raise ModelError(
+                f"{self.title} answers whole clips and has no stream state; use classify()."
+            )
+        self._use_threads()
+        with self._torch.inference_mode():
+            logits, state = self._fast.step(self._tensor(frames[None]), state)
+        return logits[0].numpy(), state
+
+    def classify(self, clips: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run whole clips ``[B, T, H, W, 3]``; return logits ``[B, num_classes]``."""
+        for clip in clips:
+            self.check_frames(clip)
+        self._use_threads()
+        with self._torch.inference_mode():
+            logits: NDArray[np.float32] = self._fast(self._tensor(clips)).numpy()
+        return logits
+
+    def _tensor(self, clips: NDArray[np.float32]) -> Any:
+        # [B, T, H, W, 3] in memory is [B, T, 3, H, W] with the channels last: no copy.
+        return self._torch.from_numpy(clips).permute(0, 1, 4, 2, 3)
+
+    def _use_threads(self) -> None:
+        # The count belongs to the process, so another model may have changed it.
+        if self._torch.get_num_threads() != self.num_threads:
+            self._torch.set_num_threads(self.num_threads)
+
+
+def load_network(path: Path) -> tuple[Any, str | None]:
+    """Return a MoViNet with the weights of a file, and the format they were converted from.
+
+    Safetensors are read as they are. A LiteRT file or a SavedModel is converted once; the result
+    is kept in the cache under the source's hash, so a changed source is converted again.
+
+    Raises:
+        MissingDependencyError: torch is not installed.
+        ConversionError: The source does not hold a MoViNet.
+        WeightsError: The file is damaged.
+    """
+    require("torch", why="the torch backend")
+    from vidlab.models import convert
+    from vidlab.models.loading import format_of
+
+    source_format = format_of(path)
+    if source_format == "safetensors":
+        return convert.load_safetensors(path), None
+    cached = cache_dir() / "converted" / f"{content_hash(path)}.safetensors"
+    if not cached.is_file():
+        say(f"converting {path.name} to PyTorch, once; the result is kept in {cached.parent}")
+        convert.convert(path, cached)
+    return convert.load_safetensors(cached), source_format
+
+
+def runtime() -> str:
+    """Return the runtime's name and version."""
+    return f"torch {require('torch', why='the torch backend').__version__}"

@@ -1,0 +1,226 @@
+"""What every model offers, whatever runtime is behind it."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlab.core.errors import ModelError, OptionError
+from vidlab.core.labels import LabelMap
+from vidlab.models.card import ModelCard
+from vidlab.transforms import Preprocessing
+
+State = Any
+"""What ``step`` carries from call to call; its form is the backend's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which of a model's answers go into a table (the options of the official sample).
+
+    Attributes:
+        max_results: Rows per frame; None for every class.
+        score_threshold: Probability below which a row is left out.
+        label_allow_list: Only these labels; None for all.
+        label_deny_list: All but these labels.
+    """
+
+    max_results: int | None = 5
+    score_threshold: float = 0.0
+    label_allow_list: tuple[str, ...] | None = None
+    label_deny_list: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_results is not None and (
+            isinstance(self.max_results, bool)
+            or not isinstance(self.max_results, int)
+            or self.max_results < 1
+        ):
+            raise OptionError(
+                f"max_results must be at least 1, or None for all; got {self.max_results!r}."
+            )
+        if not 0.0 <= self.score_threshold <= 1.0:
+            raise OptionError(
+                "score_threshold is a probability between 0 and 1; "
+                f"got {self.score_threshold!r}."
+            )
+        for name in ("label_allow_list", "label_deny_list"):
+            labels = getattr(self, name)
+            if isinstance(labels, str):
+                raise OptionError(f"{name} is a list of labels; got the string {labels!r}.")
+            if labels is not None:
+                object.__setattr__(self, name, tuple(labels))
+        if self.label_allow_list is not None and self.label_deny_list is not None:
+            raise OptionError("Give label_allow_list or label_deny_list, not both.")
+
+    def updated(self, **changes: Any) -> Selection:
+        """Return a copy with the options that are not None replaced."""
+        return replace(self, **{key: value for key, value in changes.items() if value is not None})
+
+    def class_ids(self, labels: LabelMap) -> NDArray[np.int64]:
+        """Return the ids of the classes that may appear, in ascending order.
+
+        Raises:
+            LabelMapError: A listed label is not in the map.
+            OptionError: No class is left.
+        """
+        if self.label_allow_list is not None:
+            ids: Iterable[int] = {labels.id_of(label) for label in self.label_allow_list}
+        else:
+            denied = {labels.id_of(label) for label in self.label_deny_list or ()}
+            ids = set(range(len(labels))) - denied
+        chosen = np.array(sorted(ids), dtype=np.int64)
+        if not chosen.size:
+            raise OptionError("The label lists leave no class to report.")
+        return chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What exactly is running.
+
+    Attributes:
+        weights_file: Name of the weights file or directory.
+        weights_sha256: Hash of its content.
+        place: ``"path"``, ``"mirror"``, ``"cache"`` or ``"download"``.
+        runtime: Library and version, such as ``"torch 2.11.0"``.
+        converted_from: Format the weights were carried over from, if they were.
+    """
+
+    weights_file: str
+    weights_sha256: str
+    place: str
+    runtime: str
+    converted_from: str | None = None
+
+
+class Model(ABC):
+    """A model that is loaded and ready.
+
+    Subclasses are one per backend; all take the same numbers and give the same numbers.
+
+    Attributes:
+        card: What is known about it.
+        variant: Name of the weights in use, such as ``"int8"``.
+        backend: Runtime, such as ``"litert"``.
+        labels: Label of each logit.
+        preprocessing: How a frame becomes an input.
+        selection: Default options of the tables made with it.
+        num_threads: Threads the runtime computes with.
+        provenance: What exactly is running.
+        chunk_frames: How many frames at a time run fastest.
+    """
+
+    backend: str
+    chunk_frames: int = 1
+
+    def __init__(
+        self,
+        *,
+        card: ModelCard,
+        variant: str,
+        labels: LabelMap,
+        provenance: Provenance,
+        num_threads: int,
+        selection: Selection,
+    ) -> None:
+        self.card = card
+        self.variant = variant
+        self.labels = labels
+        self.preprocessing: Preprocessing = card.preprocessing
+        self.provenance = provenance
+        self.num_threads = num_threads
+        self.selection = selection
+        selection.class_ids(labels)  # a wrong label is told now, not after an hour of video
+
+    @property
+    def name(self) -> str:
+        """Name of the card."""
+        return self.card.name
+
+    @property
+    def title(self) -> str:
+        """Name that tells this model from others on the same video."""
+        return f"{self.backend}:{self.name} ({self.variant})"
+
+    @property
+    def num_classes(self) -> int:
+        """Number of logits."""
+        return len(self.labels)
+
+    @abstractmethod
+    def init_state(self) -> State:
+        """Return the state before the first frame of a video.
+
+        Raises:
+            ModelError: The model is not a streaming one.
+        """
+
+    @abstractmethod
+    def step(
+        self, frames: NDArray[np.float32], state: State
+    ) -> tuple[NDArray[np.float32], State]:
+        """Run the next frames of a video.
+
+        Args:
+            frames: float32 ``[T, height_px, width_px, 3]``, prepared by `preprocessing`; T >= 1.
+            state: What the last call returned, or :meth:`init_state`; it is not changed.
+
+        Returns:
+            Logits after each frame, float32 ``[T, num_classes]``, and the state after the last.
+
+        Raises:
+            ModelError: The frames have another shape or type, or the model is not streaming.
+        """
+
+    def classify(self, clips: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run whole clips, each on its own.
+
+        Args:
+            clips: float32 ``[B, T, height_px, width_px, 3]``.
+
+        Returns:
+            Logits, float32 ``[B, num_classes]``; a streaming model's after the last frame.
+        """
+        return np.stack([self.step(clip, self.init_state())[0][-1] for clip in clips])
+
+    def check_frames(self, frames: NDArray[np.float32]) -> None:
+        """Refuse frames that this model cannot take.
+
+        Raises:
+            ModelError: With what was got and what is expected.
+        """
+        shape = (self.preprocessing.height_px, self.preprocessing.width_px, 3)
+        if frames.ndim != 4 or frames.shape[1:] != shape or len(frames) < 1:
+            raise ModelError(
+                f"{self.title} takes frames [T, {shape[0]}, {shape[1]}, 3] with T >= 1; got "
+                f"{list(frames.shape)}. Prepare them with model.preprocessing(rgb)."
+            )
+        if frames.dtype != np.float32:
+            raise ModelError(
+                f"{self.title} takes float32 frames; got {frames.dtype}. "
+                "Prepare them with model.preprocessing(rgb)."
+            )
+
+    def __repr__(self) -> str:
+        size = self.preprocessing
+        threads = f"{self.num_threads} thread{'s' if self.num_threads != 1 else ''}"
+        return (
+            f"<{self.title}: {self.num_classes} classes, {size.width_px}x{size.height_px} px, "
+            f"{self.provenance.runtime}, {threads}, from {self.provenance.weights_file}>"
+        )
+
+
+def default_num_threads() -> int:
+    """Return how many threads a runtime gets when the caller does not say.
+
+    Half the cores: the other half decodes. On two busy cores a second spinning OpenMP thread
+    makes torch slower, not faster.
+    """
+    return max(1, (os.cpu_count() or 1) // 2)

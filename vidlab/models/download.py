@@ -1,0 +1,162 @@
+"""Downloads: resumed, checked, atomic, with a progress bar and a plain word when offline."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import urllib.error
+import urllib.request
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+
+from filelock import FileLock
+
+from vidlab.core.console import progress, say
+from vidlab.core.dependencies import require
+from vidlab.core.errors import DownloadError, OfflineError
+from vidlab.core.files import sha256_of
+from vidlab.models.card import ModelCard, Variant
+from vidlab.models.lookup import cache_path
+
+_PIECE_BYTES = 1 << 18
+_TIMEOUT_SECONDS = 30.0
+
+
+def download_variant(card: ModelCard, variant: Variant) -> Path:
+    """Bring a variant into the cache and return its path.
+
+    Raises:
+        OfflineError: The network cannot be reached.
+        DownloadError: The answer was an error, was cut short, or is not the right file.
+    """
+    target = cache_path(variant)
+    if variant.url is not None:
+        download(
+            variant.url, target, sha256=variant.sha256, title=f"{card.name} ({variant.name})"
+        )
+        return target
+    if variant.handle is not None:
+        return _from_kaggle(variant.handle, target, variant)
+    raise DownloadError(
+        f"{card.name} ({variant.name}) has no address to download from. Put {variant.file} into "
+        "a directory and set VIDLAB_MODELS to it."
+    )
+
+
+def download(url: str, target: Path, *, sha256: str | None, title: str) -> None:
+    """Download one file; a part that is already here is continued.
+
+    The bytes go to ``<target>.part``, which survives a cut and is continued by the next call;
+    only a whole, checked file gets the target's name. A lock keeps two processes apart.
+
+    Args:
+        url: http(s) address.
+        target: Where the file goes.
+        sha256: Expected checksum; None accepts what comes.
+        title: What it is, for the progress bar and errors.
+
+    Raises:
+        OfflineError: The network cannot be reached.
+        DownloadError: See the message; nothing wrong is left under `target`.
+    """
+    if not url.startswith(("https://", "http://")):
+        raise DownloadError(f"Only http(s) addresses are downloaded; got {url!r}.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if target.is_file() and (sha256 is None or sha256_of(target) == sha256):
+                return  # another process was first
+            part = target.with_name(target.name + ".part")
+            say(f"downloading {title} from {url}")
+            _fetch(url, part, title=title)
+            if sha256 is not None and (got := sha256_of(part)) != sha256:
+                part.unlink()
+                raise DownloadError(
+                    f"{url} gave a file with SHA-256 {got}, expected {sha256}. It was thrown "
+                    f"away; put the right {target.name} into a directory and set VIDLAB_MODELS."
+                )
+            os.replace(part, target)
+    except urllib.error.HTTPError as error:
+        raise DownloadError(f"{url} answered {error.code} {error.reason}.") from error
+    except urllib.error.URLError as error:
+        raise _offline(url, target.name, error.reason) from error
+    except (TimeoutError, ConnectionError, HTTPException) as error:
+        raise DownloadError(
+            f"The download of {url} was cut ({error}). Run it again: it goes on where it stopped."
+        ) from error
+    except DownloadError:
+        raise
+    except OSError as error:
+        raise DownloadError(f"Cannot write {str(target)!r}: {error}.") from error
+
+
+def _fetch(url: str, part: Path, *, title: str) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "vidlab"} | ({"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        response: HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # the part is already whole, or from another file
+            raise
+        part.unlink()
+        _fetch(url, part, title=title)
+        return
+    with response:
+        if response.status != 206:
+            have = 0  # the server starts anew, so must we
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length and length.isdigit() else None
+        with (
+            open(part, "ab" if have else "wb") as stream,
+            progress(total=total, initial=have, desc=title, unit="B", unit_scale=True) as bar,
+        ):
+            while piece := response.read(_PIECE_BYTES):
+                stream.write(piece)
+                bar.update(len(piece))
+        size = part.stat().st_size
+        if total is not None and size != total:
+            raise ConnectionError(f"{size} of {total} bytes came")
+
+
+def _from_kaggle(handle: str, target: Path, variant: Variant) -> Path:
+    folder = kaggle_directory(handle, file=variant.file)
+    if variant.format == "savedmodel":
+        return folder
+    files = [item for item in sorted(folder.rglob("*.tflite")) if item.is_file()]
+    if len(files) != 1:
+        raise DownloadError(
+            f"{handle} was expected to hold one .tflite file; it holds {len(files)}."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    shutil.copyfile(files[0], part)
+    os.replace(part, target)
+    return target
+
+
+def kaggle_directory(handle: str, *, file: str = "its SavedModel") -> Path:
+    """Return the local directory of a Kaggle Models handle, downloaded by kagglehub.
+
+    Raises:
+        MissingDependencyError: kagglehub is not installed.
+        DownloadError: The handle is wrong, or access was refused.
+        OfflineError: The network cannot be reached.
+    """
+    kagglehub = require("kagglehub", why="downloading from Kaggle Models")
+    import requests  # a dependency of kagglehub
+
+    say(f"downloading {handle} from Kaggle Models")
+    try:
+        return Path(kagglehub.model_download(handle))
+    except requests.exceptions.ConnectionError as error:
+        raise _offline(f"kaggle.com ({handle})", file, error) from error
+    except (requests.exceptions.RequestException, ValueError, OSError) as error:
+        raise DownloadError(f"Kaggle Models refused {handle}: {error}") from error
+
+
+def _offline(what: str, file: str, reason: object) -> OfflineError:
+    return OfflineError(
+        f"{what} cannot be reached ({reason}). Without a network: put {file} into a directory "
+        "and set VIDLAB_MODELS to that directory."
+    )

@@ -1,0 +1,152 @@
+"""Where a model's weights are: a mirror directory, the user cache, or to be downloaded.
+
+The mirror is the directory that ``$VIDLAB_MODELS`` names. Cards know their files by name and
+by SHA-256, so a mirror needs no index: a file is found under its card's name, or, where it was
+renamed, by its size and checksum. Whatever a card pins is checked before it is used.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vidlab.core.errors import WeightsError, WeightsNotFoundError
+from vidlab.core.files import cache_dir, mirror_dir, sha256_of
+from vidlab.models.card import ModelCard, Variant
+
+Place = Literal["path", "mirror", "cache"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Weights that are on this machine.
+
+    Attributes:
+        path: The file or directory.
+        place: Where it was found.
+        variant: What it holds.
+    """
+
+    path: Path
+    place: Place
+    variant: Variant
+
+
+def find(variant: Variant) -> Found | None:
+    """Look for a variant in the mirror, then in the cache.
+
+    Raises:
+        WeightsError: A file with the right name has the wrong content.
+    """
+    for place, folder in _places():
+        path = _in_folder(variant, folder)
+        if path is not None:
+            return Found(path, place, variant)
+    return None
+
+
+def find_all(card: ModelCard) -> list[Found]:
+    """Return every variant of a card that is here, in the card's order."""
+    return [found for variant in card.variants if (found := find(variant)) is not None]
+
+
+def cache_path(variant: Variant) -> Path:
+    """Return where a download of `variant` is kept."""
+    return cache_dir() / "models" / variant.file
+
+
+def check(variant: Variant, path: Path) -> None:
+    """Compare the content at `path` with what the card pins.
+
+    Raises:
+        WeightsError: It is not what the card describes.
+        WeightsNotFoundError: A member of the directory is missing.
+    """
+    if variant.format == "savedmodel":
+        for member, expected in variant.members.items():
+            _check_file(path / member, expected, variant)
+    elif variant.sha256 is not None:
+        _check_file(path, variant.sha256, variant)
+
+
+def content_hash(path: Path) -> str:
+    """Return the SHA-256 of a weights file, or of a SavedModel's graph and variables."""
+    if path.is_file():
+        return sha256_of(path)
+    import hashlib
+
+    digest = hashlib.sha256()
+    for member in sorted(path.rglob("*")):
+        if member.is_file() and member.name != "keras_metadata.pb":
+            digest.update(f"{member.relative_to(path).as_posix()}={sha256_of(member)}\n".encode())
+    return digest.hexdigest()
+
+
+def missing(card: ModelCard, *, backend: str, variants: list[Variant]) -> WeightsNotFoundError:
+    """Build the error for weights that are nowhere: it names the place and the file."""
+    mirror = mirror_dir()
+    names = " or ".join(
+        f"{variant.file}{'/' if variant.format == 'savedmodel' else ''}" for variant in variants
+    )
+    if mirror is not None:
+        place = f"the mirror {str(mirror)!r} (VIDLAB_MODELS) nor in the cache {str(cache_dir())!r}"
+    else:
+        place = f"the cache {str(cache_dir())!r}, and VIDLAB_MODELS names no mirror directory"
+    return WeightsNotFoundError(
+        f"No weights of {card.name} for the {backend} backend are in {place}. "
+        f"Put {names} into a directory and set VIDLAB_MODELS to it."
+    )
+
+
+def _places() -> list[tuple[Place, Path]]:
+    places: list[tuple[Place, Path]] = []
+    mirror = mirror_dir()
+    if mirror is not None:
+        if not mirror.is_dir():
+            raise WeightsNotFoundError(
+                f"VIDLAB_MODELS names {str(mirror)!r}, which is not a directory. "
+                "Set it to the folder that holds the model files, or unset it."
+            )
+        places.append(("mirror", mirror))
+    places.append(("cache", cache_dir() / "models"))
+    return places
+
+
+def _in_folder(variant: Variant, folder: Path) -> Path | None:
+    named = folder / variant.file
+    if variant.format == "savedmodel":
+        if (named / "saved_model.pb").is_file():
+            check(variant, named)
+            return named
+        return None
+    if named.is_file():
+        check(variant, named)
+        return named
+    if variant.sha256 is None or variant.size_bytes is None or not folder.is_dir():
+        return None
+    for entry in sorted(os.scandir(folder), key=lambda item: item.name):
+        if (
+            entry.is_file()
+            and entry.stat().st_size == variant.size_bytes
+            and sha256_of(entry.path) == variant.sha256
+        ):
+            return Path(entry.path)
+    return None
+
+
+def _check_file(path: Path, expected: str, variant: Variant) -> None:
+    try:
+        got = sha256_of(path)
+    except FileNotFoundError:
+        raise WeightsNotFoundError(
+            f"{variant.file} is incomplete: {str(path)!r} is missing. Copy the whole directory."
+        ) from None
+    except OSError as error:
+        raise WeightsError(f"Cannot read {str(path)!r}: {error}.") from error
+    if got != expected:
+        raise WeightsError(
+            f"{str(path)!r} is not what its card describes: SHA-256 {got}, expected {expected}. "
+            "Replace it, or pass its path to load_model to use it as it is."
+        )
