@@ -1,0 +1,273 @@
+"""The ``vidlab`` command: models, predict, compare, convert, lab.
+
+Results go to standard output, notes and progress to standard error. Bad input ends with exit
+code 2 and one line that says what to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vidlab.core.console import say
+from vidlab.core.errors import MissingDependencyError, OptionError, VidlabError
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    warnings.showwarning = _warn_in_one_line
+    try:
+        return int(options.command(options))
+    except VidlabError as error:
+        print(f"vidlab: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("vidlab: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) went away; leave without a second error at interpreter exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    import vidlab
+
+    parser = argparse.ArgumentParser(
+        prog="vidlab", description="Look into videos with video models, frame by frame."
+    )
+    parser.add_argument("--version", action="version", version=f"vidlab {vidlab.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    models = commands.add_parser("models", help="list the models, and which are here")
+    models.add_argument("--json", action="store_true", help="print one JSON object per variant")
+    models.set_defaults(command=_models)
+
+    predict = commands.add_parser("predict", help="run a model over videos")
+    predict.add_argument("videos", nargs="+", metavar="VIDEO")
+    predict.add_argument("--model", required=True, metavar="NAME_OR_PATH", help=_MODEL_HELP)
+    _add_model_options(predict)
+    output = predict.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print one JSON object per video")
+    output.add_argument("--out", type=Path, metavar="FILE", help="write FILE.parquet or FILE.csv")
+    predict.set_defaults(command=_predict)
+
+    compare = commands.add_parser("compare", help="put models side by side on one video")
+    compare.add_argument("video", metavar="VIDEO")
+    compare.add_argument(
+        "--model", required=True, action="append", metavar="NAME_OR_PATH", dest="models",
+        help=f"{_MODEL_HELP}; give it twice or more",
+    )  # fmt: skip
+    _add_model_options(compare)
+    compare.add_argument("--report", type=Path, metavar="FILE.html", help="write a report")
+    compare.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the table to FILE.parquet or FILE.csv"
+    )
+    compare.set_defaults(command=_compare)
+
+    convert = commands.add_parser("convert", help="carry weights over into safetensors")
+    convert.add_argument("source", metavar="SRC", help="LiteRT file, SavedModel or checkpoint")
+    convert.add_argument("target", metavar="DST.safetensors", type=Path)
+    convert.set_defaults(command=_convert)
+
+    lab = commands.add_parser("lab", help="open JupyterLab on the first notebook")
+    lab.add_argument("notebook", nargs="?", type=Path, metavar="NOTEBOOK")
+    lab.set_defaults(command=_lab)
+    return parser
+
+
+_MODEL_HELP = "a name from 'vidlab models', a path or a handle; 'backend:name' picks the runtime"
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backend", metavar="B", help="torch, tfhub or litert")
+    parser.add_argument(
+        "--fps", metavar="F", help='frames a second to look at; "source" for every frame'
+    )
+    parser.add_argument("--top", type=int, metavar="K", help="labels per frame (5)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads to compute with")
+    parser.add_argument("--labels", metavar="FILE", help="label map, one label a line")
+    parser.add_argument("--card", metavar="NAME", help="card that a path or handle follows")
+
+
+def _models(options: argparse.Namespace) -> int:
+    from vidlab.models import list_models
+
+    table = list_models()
+    if options.json:
+        for row in table.astype(object).where(table.notna(), None).to_dict("records"):
+            print(json.dumps(row, ensure_ascii=False))
+        return 0
+    shown = table[["name", "variant", "here", "backends", "licence", "top1", "input_px", "note"]]
+    shown = shown.assign(here=["yes" if here else "" for here in table["here"]])
+    print(shown.to_string(index=False, na_rep=""))
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from vidlab.inference import predict
+    from vidlab.video import Video
+
+    if options.out is not None:
+        _check_suffix(options.out, (".parquet", ".csv"))
+        if len(options.videos) > 1:
+            raise OptionError("--out takes one video; run one command per video, or use --json.")
+    model = _load(options.model, options)
+    exit_code = 0
+    for source in options.videos:
+        try:
+            with Video(source) as video:
+                predictions = predict(video, model, fps=_fps(options.fps))
+        except VidlabError as error:
+            if len(options.videos) == 1:
+                raise
+            # One bad file among many must not cost the others.
+            print(f"vidlab: {source}: {error}", file=sys.stderr)
+            exit_code = EXIT_BAD_INPUT
+            continue
+        if options.json:
+            print(json.dumps(_summary(source, predictions), ensure_ascii=False), flush=True)
+        elif options.out is not None:
+            predictions.save(options.out)
+            say(f"wrote {options.out}")
+        else:
+            print(predictions.table.to_string(index=False))
+        if predictions.stopped and "interrupted" in predictions.stopped:
+            return EXIT_INTERRUPTED
+    return exit_code
+
+
+def _summary(source: str, predictions: Any) -> dict[str, Any]:
+    table = predictions.table
+    last = table[table["frame_index"] == predictions.frame_index[-1]] if len(predictions) else table
+    summary = {
+        "video": source,
+        "model": predictions.model,
+        "backend": predictions.backend,
+        "top": [
+            {"label": row.label, "probability": float(row.probability)}
+            for row in last.itertuples()
+        ],
+        "frames": len(predictions),
+        "seconds": predictions.made_by["elapsed_seconds"],
+    }
+    return summary if predictions.complete else {**summary, "stopped": predictions.stopped}
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from vidlab.comparison import compare
+    from vidlab.report import write_report
+
+    if options.report is not None:
+        _check_suffix(options.report, (".html", ".htm"))
+    if options.out is not None:
+        _check_suffix(options.out, (".parquet", ".csv"))
+    models = [_load(name, options) for name in options.models]
+    comparison = compare(options.video, models, fps=_fps(options.fps))
+    print_comparison(comparison)
+    if options.out is not None:
+        save_table(comparison.table, options.out)
+        say(f"wrote {options.out}")
+    if options.report is not None:
+        write_report(comparison, options.report)
+        say(f"wrote {options.report}")
+    return 0
+
+
+def print_comparison(comparison: Any) -> None:
+    """Print a comparison's tables on standard output."""
+    print(comparison.table.to_string(index=False, float_format="%.4f"))
+    disagreements = comparison.disagreements()
+    print(f"\n{comparison!r}\n")
+    if len(disagreements):
+        print(disagreements.to_string(index=False, float_format="%.3f"))
+        print()
+    shown = comparison.latency.drop(columns="model")
+    print(shown.to_string(index=False, float_format="%.2f"))
+
+
+def save_table(table: Any, path: Path) -> None:
+    """Write a DataFrame to ``.parquet`` or ``.csv``, atomically."""
+    from vidlab.core.files import atomic_write
+
+    try:
+        with atomic_write(path) as stream:
+            if path.suffix == ".csv":
+                table.to_csv(stream, index=False)
+            else:
+                table.to_parquet(stream, index=False)
+    except OSError as error:
+        raise OptionError(f"Cannot write {str(path)!r}: {error}.") from error
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from vidlab.models.convert import convert
+
+    _check_suffix(options.target, (".safetensors",))
+    convert(options.source, options.target)
+    say(f"wrote {options.target}")
+    return 0
+
+
+def _lab(options: argparse.Namespace) -> int:
+    import importlib.util
+
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise MissingDependencyError(
+            'vidlab lab needs JupyterLab. Run: pip install "vidlab[notebook]"'
+        )
+    command = [sys.executable, "-m", "jupyterlab"]
+    if options.notebook is not None:
+        if not options.notebook.exists():
+            raise OptionError(f"There is no notebook at {str(options.notebook)!r}.")
+        command.append(str(options.notebook))
+    elif Path("notebooks/01_explore.ipynb").is_file():
+        command.append("notebooks/01_explore.ipynb")
+    if os.environ.get("VIDLAB_NO_BROWSER"):
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return subprocess.call(command)
+
+
+def _load(name: str, options: argparse.Namespace) -> Any:
+    from vidlab.models import load_model
+
+    return load_model(
+        name,
+        backend=options.backend,
+        num_threads=options.threads,
+        max_results=options.top,
+        labels=options.labels,
+        card=options.card,
+    )
+
+
+def _fps(text: str | None) -> Any:
+    if text is None or text == "source":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise OptionError(f'--fps takes a number or "source"; got {text!r}.') from None
+
+
+def _check_suffix(path: Path, allowed: tuple[str, ...]) -> None:
+    if path.suffix not in allowed:
+        raise OptionError(f"{str(path)!r} must end in {' or '.join(allowed)}.")
+
+
+def _warn_in_one_line(message: Any, *_details: Any, **_more: Any) -> None:
+    print(f"vidlab: warning: {message}", file=sys.stderr)

@@ -1,0 +1,321 @@
+"""Models side by side on the same frames: where they agree, where they part, how fast they are."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from vidlab.core.errors import OptionError, PredictionsError
+from vidlab.inference import Rate, Source, run
+from vidlab.models.base import Model
+from vidlab.predictions import Predictions
+from vidlab.video import Video
+
+
+def compare(
+    video: Source,
+    models: Sequence[Model] | Mapping[str, Model],
+    *,
+    fps: Rate = None,
+    progress: bool = True,
+) -> Comparison:
+    """Run models over one video, decoded once, and put them side by side.
+
+    Args:
+        video: A :class:`~vidlab.Video`, or anything it can be made from.
+        models: Two or more models, or a mapping from the name to show to the model.
+        fps: Frames a second to look at; None takes each model's own rate, ``"source"`` every
+            frame.
+        progress: Show a progress bar.
+
+    Returns:
+        The comparison; in a notebook it shows itself as a synced player.
+
+    Raises:
+        OptionError: Fewer than two models.
+        PredictionsError: The models' label maps differ.
+        VideoError: Not one frame could be read.
+    """
+    names = list(models) if isinstance(models, Mapping) else None
+    loaded = list(models.values()) if isinstance(models, Mapping) else list(models)
+    if len(loaded) < 2:
+        raise OptionError(f"A comparison needs at least two models; got {len(loaded)}.")
+    _check_same_labels([(model.title, model.labels) for model in loaded])
+    source = video if isinstance(video, Video) else Video(video)
+    return Comparison(
+        run(source, loaded, fps=fps, progress=progress), video=source, names=names
+    )
+
+
+class Comparison:
+    """Several models' predictions on one video, on one time grid.
+
+    The grid holds every frame that any model answered for, from the first frame for which all
+    had answered; between its own answers a model's last one holds.
+
+    Args:
+        predictions: Two or more predictions of the same video, with the same labels.
+        video: The video, where it is to be shown.
+        names: What to call each; None takes the shortest of backend, model and title that
+            tells them apart.
+
+    Attributes:
+        predictions: As given.
+        video: As given.
+        names: One per model, used as column names.
+        frame_index: int64 ``[N]``, the grid.
+        time_seconds: float64 ``[N]``.
+
+    Raises:
+        OptionError: Fewer than two predictions, or names that do not fit.
+        PredictionsError: The predictions are of different videos or label maps.
+    """
+
+    def __init__(
+        self,
+        predictions: Sequence[Predictions],
+        *,
+        video: Video | None = None,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        if len(predictions) < 2:
+            raise OptionError(
+                f"A comparison needs at least two predictions; got {len(predictions)}."
+            )
+        _check_same_labels([(item.title, item.labels) for item in predictions])
+        videos = {item.video for item in predictions}
+        if len(videos) > 1:
+            raise PredictionsError(f"The predictions are of different videos: {sorted(videos)}.")
+        self.predictions = list(predictions)
+        self.video = video
+        self.names = _names(predictions) if names is None else list(names)
+        if len(self.names) != len(predictions) or len(set(self.names)) != len(predictions):
+            raise OptionError(
+                f"{len(predictions)} predictions need as many different names; got {self.names}."
+            )
+        self.labels = predictions[0].labels
+        self.frame_index, self.time_seconds, self._rows = _grid(predictions)
+        self._divergence: NDArray[np.float32] | None = None
+        self._view: Any = None
+
+    @property
+    def titles(self) -> list[str]:
+        """Full title of each model."""
+        return [item.title for item in self.predictions]
+
+    @property
+    def end_seconds(self) -> float:
+        """When the last answer ceases to hold: one usual spacing after it was given."""
+        if not len(self):
+            return 0.0
+        spacing = np.median(np.diff(self.time_seconds)) if len(self) > 1 else 0.0
+        return float(self.time_seconds[-1] + spacing)
+
+    @property
+    def divergence(self) -> NDArray[np.float32]:
+        """Jensen-Shannon divergence over the models at each grid frame, float32 ``[N]``, in nats.
+
+        The entropy of the mean distribution less the mean of the entropies (Lin, 1991); 0 where
+        all say the same, at most ``log(number of models)``.
+        """
+        if self._divergence is None:
+            mean = np.zeros((len(self), len(self.labels)), dtype=np.float64)
+            entropies = np.zeros(len(self), dtype=np.float64)
+            for number in range(len(self.predictions)):
+                probabilities = self._probabilities(number).astype(np.float64)
+                mean += probabilities
+                entropies += _entropy(probabilities)
+            count = len(self.predictions)
+            divergence = _entropy(mean / count) - entropies / count
+            self._divergence = np.maximum(divergence, 0.0).astype(np.float32)
+        return self._divergence
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per grid frame.
+
+        Columns ``frame_index, time_seconds, agree`` (all models' top-1 labels are the same),
+        ``jsd_nats``, then ``label_<name>`` and ``probability_<name>`` for each model.
+        """
+        table = pd.DataFrame(
+            {
+                "frame_index": self.frame_index,
+                "time_seconds": self.time_seconds,
+                "agree": self._agree(),
+                "jsd_nats": self.divergence,
+            }
+        )
+        for number, name in enumerate(self.names):
+            top = self.predictions[number].top1().iloc[self._rows[number]]
+            table[f"label_{name}"] = top["label"].to_numpy()
+            table[f"probability_{name}"] = top["probability"].to_numpy()
+        return table
+
+    def disagreements(self, *, min_jsd_nats: float = 0.0) -> pd.DataFrame:
+        """Return the stretches in which the models' top-1 labels differ, in order of time.
+
+        Args:
+            min_jsd_nats: Leave out stretches whose divergence never reaches this.
+
+        Returns:
+            One row per stretch: ``start_seconds, end_seconds, start_frame, end_frame`` (half-open),
+            ``num_answers`` (grid frames), ``peak_seconds, max_jsd_nats, mean_jsd_nats``, and
+            ``label_<name>``: what each model said at the peak.
+        """
+        differs = ~self._agree()
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], differs, [False]]).astype(np.int8)))
+        table = self.table
+        rows = []
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            divergence = self.divergence[start:stop]
+            peak = start + int(divergence.argmax())
+            if divergence.max() < min_jsd_nats:
+                continue
+            rows.append(
+                {
+                    "start_seconds": self.time_seconds[start],
+                    "end_seconds": self._end_seconds_of(stop),
+                    "start_frame": self.frame_index[start],
+                    "end_frame": self._end_frame(stop),
+                    "num_answers": stop - start,
+                    "peak_seconds": self.time_seconds[peak],
+                    "max_jsd_nats": float(divergence.max()),
+                    "mean_jsd_nats": float(divergence.mean()),
+                }
+                | {f"label_{name}": table.at[peak, f"label_{name}"] for name in self.names}
+            )
+        columns = [
+            "start_seconds", "end_seconds", "start_frame", "end_frame", "num_answers",
+            "peak_seconds", "max_jsd_nats", "mean_jsd_nats",
+            *(f"label_{name}" for name in self.names),
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def agreement(self) -> pd.DataFrame:
+        """Share of grid frames on which two models' top-1 labels agree, model by model."""
+        top = self._top_ids()
+        shares = [[float((a == b).mean()) if len(self) else np.nan for b in top] for a in top]
+        return pd.DataFrame(shares, index=self.names, columns=self.names)
+
+    @property
+    def latency(self) -> pd.DataFrame:
+        """Computing time of each model, without decoding, from this run.
+
+        Columns ``model, title, num_answers, num_threads, mean_ms, median_ms, p95_ms`` (per
+        answer) and ``runtime``.
+        """
+        rows = []
+        for name, item in zip(self.names, self.predictions, strict=True):
+            milliseconds = item.latency_seconds.astype(np.float64) * 1000.0
+            known = milliseconds[np.isfinite(milliseconds)]
+            rows.append(
+                {
+                    "model": name,
+                    "title": item.title,
+                    "num_answers": len(item),
+                    "num_threads": item.made_by.get("num_threads"),
+                    "mean_ms": known.mean() if len(known) else np.nan,
+                    "median_ms": np.median(known) if len(known) else np.nan,
+                    "p95_ms": np.percentile(known, 95) if len(known) else np.nan,
+                    "runtime": item.made_by.get("model", {}).get("runtime"),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def __len__(self) -> int:
+        """Return the number of grid frames."""
+        return len(self.frame_index)
+
+    def __repr__(self) -> str:
+        share = f"{self._agree().mean():.1%}" if len(self) else "none"
+        return (
+            f"<Comparison of {', '.join(self.names)} on {self.predictions[0].video}: "
+            f"{len(self)} frames, agree on {share}, {len(self.disagreements())} disagreements>"
+        )
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        # The view is drawn by the layer above; it is found by name, when a notebook asks for it,
+        # so that imports keep pointing downwards.
+        if self.video is None:
+            return {"text/plain": repr(self), "text/html": self.table.to_html(max_rows=20)}
+        if self._view is None:
+            self._view = importlib.import_module("vidlab.widgets").Player(self.video, self)
+        return self._view._repr_mimebundle_(**options)
+
+    def _probabilities(self, number: int) -> NDArray[np.float32]:
+        return self.predictions[number].probabilities[self._rows[number]]
+
+    def _top_ids(self) -> list[NDArray[np.int64]]:
+        return [
+            item.logits[rows].argmax(axis=1)
+            for item, rows in zip(self.predictions, self._rows, strict=True)
+        ]
+
+    def _agree(self) -> NDArray[np.bool_]:
+        first, *others = self._top_ids()
+        agree = np.ones(len(self), dtype=np.bool_)
+        for other in others:
+            agree &= first == other
+        return agree
+
+    def _end_seconds_of(self, stop: int) -> float:
+        return float(self.time_seconds[stop]) if stop < len(self) else self.end_seconds
+
+    def _end_frame(self, stop: int) -> int:
+        return int(self.frame_index[stop]) if stop < len(self) else int(self.frame_index[-1]) + 1
+
+
+def _check_same_labels(items: Sequence[tuple[str, Any]]) -> None:
+    first_title, first = items[0]
+    for title, labels in items[1:]:
+        if labels != first:
+            raise PredictionsError(
+                f"{first_title} and {title} have different label maps ({first.name}, "
+                f"{labels.name}); models with the same labels can be compared."
+            )
+
+
+def _names(predictions: Sequence[Predictions]) -> list[str]:
+    for choose in (
+        lambda item: item.backend,
+        lambda item: item.model,
+        lambda item: f"{item.backend}:{item.model}",
+        lambda item: item.title,
+    ):
+        names = [choose(item) for item in predictions]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{item.title} #{number + 1}" for number, item in enumerate(predictions)]
+
+
+def _grid(
+    predictions: Sequence[Predictions],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], list[NDArray[np.intp]]]:
+    """Return the grid's frames and times, and for each model the row that holds at each."""
+    if any(not len(item) for item in predictions):
+        empty = np.empty(0, dtype=np.intp)
+        return np.empty(0, np.int64), np.empty(0, np.float64), [empty for _ in predictions]
+    times = dict(
+        sorted(
+            (int(index), float(seconds))
+            for item in predictions
+            for index, seconds in zip(item.frame_index, item.time_seconds, strict=True)
+        )
+    )
+    begin = max(int(item.frame_index[0]) for item in predictions)
+    frames = np.array([index for index in times if index >= begin], dtype=np.int64)
+    seconds = np.array([times[int(index)] for index in frames], dtype=np.float64)
+    rows = [np.searchsorted(item.frame_index, frames, side="right") - 1 for item in predictions]
+    return frames, seconds, rows
+
+
+def _entropy(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(probabilities > 0, probabilities * np.log(probabilities), 0.0)
+    return np.asarray(-terms.sum(axis=1))

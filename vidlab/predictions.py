@@ -1,0 +1,339 @@
+"""Predictions: what one model thought of one video, frame by frame.
+
+The tidy table is what people chart; the full logits lie behind it, and so does the record of
+what made them. One Parquet file keeps all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from vidlab.core.errors import PredictionsError
+from vidlab.core.files import atomic_write
+from vidlab.core.labels import LabelMap
+from vidlab.models.base import Selection
+
+#: Columns of :attr:`Predictions.table`, in order.
+TABLE_COLUMNS = (
+    "video", "model", "backend", "frame_index", "time_seconds", "rank", "class_id", "label",
+    "logit", "probability",
+)  # fmt: skip
+
+_FORMAT = "vidlab.predictions/1"
+# Frame-level columns of the Parquet file, filled in each frame's first row only.
+_FRAME_COLUMNS = ("frame_logits", "frame_latency_seconds")
+
+
+class Predictions:
+    """The answers of one model on the sampled frames of one video.
+
+    Args:
+        video: Name of the video.
+        model: Name of the model's card.
+        backend: Runtime that computed them.
+        title: Name that tells this model from others, such as
+            ``"litert:movinet-a0-stream (int8)"``.
+        labels: Label of each logit.
+        frame_index: int64 ``[N]``, increasing; the frame each answer was given after.
+        time_seconds: float64 ``[N]``, the presentation timestamps of those frames.
+        logits: float32 ``[N, num_classes]``.
+        latency_seconds: float32 ``[N]``, computing time per frame, without decoding.
+        selection: Which answers go into the table.
+        made_by: Model, weights hash, preprocessing, sampling, versions, threads; plain data.
+        stopped: Why the video was not read to its end, or None.
+
+    Raises:
+        PredictionsError: The arrays do not fit together.
+    """
+
+    def __init__(
+        self,
+        *,
+        video: str,
+        model: str,
+        backend: str,
+        title: str,
+        labels: LabelMap,
+        frame_index: NDArray[np.int64],
+        time_seconds: NDArray[np.float64],
+        logits: NDArray[np.float32],
+        latency_seconds: NDArray[np.float32] | None = None,
+        selection: Selection | None = None,
+        made_by: Mapping[str, Any] | None = None,
+        stopped: str | None = None,
+    ) -> None:
+        self.video = video
+        self.model = model
+        self.backend = backend
+        self.title = title
+        self.labels = labels
+        self.frame_index = np.asarray(frame_index, dtype=np.int64)
+        self.time_seconds = np.asarray(time_seconds, dtype=np.float64)
+        self.logits = np.asarray(logits, dtype=np.float32)
+        num_frames = len(self.frame_index)
+        if latency_seconds is None:
+            latency_seconds = np.full(num_frames, np.nan, dtype=np.float32)
+        self.latency_seconds = np.asarray(latency_seconds, dtype=np.float32)
+        if (
+            self.frame_index.shape != (num_frames,)
+            or self.time_seconds.shape != (num_frames,)
+            or self.latency_seconds.shape != (num_frames,)
+            or self.logits.shape != (num_frames, len(labels))
+        ):
+            raise PredictionsError(
+                f"Predictions of {num_frames} frames and {len(labels)} labels need times "
+                f"[{num_frames}] and logits [{num_frames}, {len(labels)}]; got "
+                f"{list(self.time_seconds.shape)} and {list(self.logits.shape)}."
+            )
+        if num_frames > 1 and not (np.diff(self.frame_index) > 0).all():
+            raise PredictionsError("frame_index must increase from row to row.")
+        self.selection = selection or Selection()
+        self.made_by: dict[str, Any] = dict(made_by or {})
+        self.stopped = stopped
+        self._probabilities: NDArray[np.float32] | None = None
+        self._table: pd.DataFrame | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the video was read to its end."""
+        return self.stopped is None
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """Softmax of the logits, float32 ``[N, num_classes]``."""
+        if self._probabilities is None:
+            self._probabilities = softmax(self.logits)
+        return self._probabilities
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Tidy table, one row per frame and rank, ordered by frame and rank.
+
+        Columns ``video, model, backend, frame_index, time_seconds, rank, class_id, label,
+        logit, probability``; rank 1 is the most probable label. Each call gives a copy.
+        """
+        if self._table is None:
+            self._table = self._make_table()
+        return self._table.copy()
+
+    def top1(self) -> pd.DataFrame:
+        """Return the most probable label of each frame, whatever the table's options.
+
+        Returns:
+            Columns ``frame_index, time_seconds, class_id, label, probability``.
+        """
+        ids = self.logits.argmax(axis=1) if len(self) else np.empty(0, dtype=np.int64)
+        return pd.DataFrame(
+            {
+                "frame_index": self.frame_index,
+                "time_seconds": self.time_seconds,
+                "class_id": ids.astype(np.int64),
+                "label": pd.Series([self.labels[i] for i in ids], dtype="str"),
+                "probability": self.probabilities[np.arange(len(ids)), ids],
+            }
+        )
+
+    def at_frame(self, frame_index: int) -> pd.DataFrame:
+        """Return the rows that hold while a frame is on screen.
+
+        An answer holds from its frame until the next sampled one; before the first there is
+        none, and the table is empty.
+        """
+        row = int(np.searchsorted(self.frame_index, frame_index, side="right")) - 1
+        table = self.table
+        if row < 0:
+            return table.iloc[:0]
+        return table[table["frame_index"] == self.frame_index[row]].reset_index(drop=True)
+
+    def __len__(self) -> int:
+        """Return the number of sampled frames."""
+        return len(self.frame_index)
+
+    def __repr__(self) -> str:
+        state = "" if self.complete else f", stopped: {self.stopped}"
+        if not len(self):
+            return f"<Predictions of {self.title} on {self.video}: no frames{state}>"
+        last = self.top1().iloc[-1]
+        return (
+            f"<Predictions of {self.title} on {self.video}: {len(self)} frames, last "
+            f"{last['label']!r} {last['probability']:.3f}{state}>"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one Parquet file, or the tidy table to a ``.csv``.
+
+        The Parquet file opens in any reader as the tidy table, with two columns more: each
+        frame's full logits and latency, in the frame's first row. The write is atomic.
+
+        Raises:
+            PredictionsError: The suffix is neither ``.parquet`` nor ``.csv``, or the file
+                cannot be written.
+        """
+        path = Path(path)
+        if path.suffix not in (".parquet", ".csv"):
+            raise PredictionsError(
+                f"Predictions are saved as .parquet (everything) or .csv (the table); "
+                f"got {path.name!r}."
+            )
+        try:
+            with atomic_write(path) as stream:
+                if path.suffix == ".csv":
+                    self.table.to_csv(stream, index=False)
+                else:
+                    self._write_parquet(stream)
+        except OSError as error:
+            raise PredictionsError(f"Cannot write {str(path)!r}: {error}.") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Predictions:
+        """Read back a Parquet file that :meth:`save` wrote, unchanged.
+
+        Raises:
+            PredictionsError: The file is missing, damaged, or not from vidlab.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = Path(path)
+        try:
+            arrow = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise PredictionsError(f"Cannot read {str(path)!r}: {error}.") from error
+        header = (arrow.schema.metadata or {}).get(b"vidlab")
+        if header is None:
+            raise PredictionsError(
+                f"{str(path)!r} is a Parquet file, but not one of vidlab's predictions."
+            )
+        try:
+            return cls._from_arrow(arrow, json.loads(header))
+        except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+            if isinstance(error, PredictionsError):
+                raise
+            raise PredictionsError(f"{str(path)!r} is damaged: {error!r}.") from error
+
+    def _make_table(self) -> pd.DataFrame:
+        allowed = self.selection.class_ids(self.labels)
+        probabilities = self.probabilities[:, allowed]
+        count = min(self.selection.max_results or len(allowed), len(allowed))
+        # Stable, so that ties come in the order of the label map on every machine.
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
+        rows = np.repeat(np.arange(len(self)), count)
+        ids = allowed[order].reshape(-1)
+        chosen = self.probabilities[rows, ids]
+        keep = chosen >= self.selection.score_threshold
+        rank = np.tile(np.arange(1, count + 1, dtype=np.int64), len(self))
+        rows, ids, rank = rows[keep], ids[keep], rank[keep]
+        names = np.asarray(list(self.labels), dtype=object)
+        size = len(rows)
+        return pd.DataFrame(
+            {
+                "video": pd.Series([self.video] * size, dtype="str"),
+                "model": pd.Series([self.model] * size, dtype="str"),
+                "backend": pd.Series([self.backend] * size, dtype="str"),
+                "frame_index": self.frame_index[rows],
+                "time_seconds": self.time_seconds[rows],
+                "rank": rank,
+                "class_id": ids,
+                "label": pd.Series(names[ids], dtype="str"),
+                "logit": self.logits[rows, ids],
+                "probability": chosen[keep],
+            },
+            columns=list(TABLE_COLUMNS),
+        )
+
+    def _write_parquet(self, stream: Any) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = self.table
+        # A frame whose every answer fell below the threshold still has its logits to keep.
+        absent = np.setdiff1d(self.frame_index, table["frame_index"].to_numpy())
+        if len(absent):
+            rows = np.searchsorted(self.frame_index, absent)
+            blank = pd.DataFrame(
+                {"frame_index": absent, "time_seconds": self.time_seconds[rows]}
+            )
+            table = pd.concat([table, blank], ignore_index=True)
+            table = table.sort_values("frame_index", kind="stable", ignore_index=True)
+            table["rank"] = table["rank"].astype("Int64")
+            table["class_id"] = table["class_id"].astype("Int64")
+        arrow = pa.Table.from_pandas(table, preserve_index=False)
+        first = ~table["frame_index"].duplicated().to_numpy()
+        lengths = np.where(first, len(self.labels), 0)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        logits = pa.ListArray.from_arrays(
+            pa.array(offsets, pa.int32()),
+            pa.array(self.logits.reshape(-1), pa.float32()),
+            mask=pa.array(~first),
+        )
+        latency = np.zeros(len(table), dtype=np.float32)
+        latency[first] = self.latency_seconds
+        arrow = arrow.append_column("frame_logits", logits)
+        arrow = arrow.append_column(
+            "frame_latency_seconds", pa.array(latency, pa.float32(), mask=~first)
+        )
+        header = {
+            "format": _FORMAT,
+            "video": self.video,
+            "model": self.model,
+            "backend": self.backend,
+            "title": self.title,
+            "labels": list(self.labels),
+            "label_map": self.labels.name,
+            "label_source": self.labels.source,
+            "selection": {
+                "max_results": self.selection.max_results,
+                "score_threshold": self.selection.score_threshold,
+                "label_allow_list": self.selection.label_allow_list,
+                "label_deny_list": self.selection.label_deny_list,
+            },
+            "made_by": self.made_by,
+            "stopped": self.stopped,
+        }
+        metadata = dict(arrow.schema.metadata or {})
+        metadata[b"vidlab"] = json.dumps(header, ensure_ascii=False).encode()
+        pq.write_table(arrow.replace_schema_metadata(metadata), stream, compression="zstd")
+
+    @classmethod
+    def _from_arrow(cls, arrow: Any, header: Mapping[str, Any]) -> Predictions:
+        if header["format"] != _FORMAT:
+            raise PredictionsError(
+                f"The file is of format {header['format']!r}; this vidlab reads {_FORMAT!r}."
+            )
+        import pyarrow.compute as pc
+
+        frames = arrow.filter(pc.is_valid(arrow["frame_latency_seconds"]))
+        labels = LabelMap(
+            header["labels"], name=header["label_map"], source=header["label_source"]
+        )
+        logits = pc.list_flatten(frames["frame_logits"]).to_numpy()
+        return cls(
+            video=header["video"],
+            model=header["model"],
+            backend=header["backend"],
+            title=header["title"],
+            labels=labels,
+            frame_index=frames["frame_index"].to_numpy(),
+            time_seconds=frames["time_seconds"].to_numpy(),
+            logits=logits.reshape(-1, len(labels)),
+            latency_seconds=frames["frame_latency_seconds"].to_numpy(),
+            selection=Selection(**header["selection"]),
+            made_by=header["made_by"],
+            stopped=header["stopped"],
+        )
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the softmax over the last axis, float32, computed without overflow."""
+    shifted = logits - logits.max(axis=-1, keepdims=True, initial=-np.inf)
+    weights = np.exp(shifted, dtype=np.float32)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return weights

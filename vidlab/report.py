@@ -1,0 +1,312 @@
+"""A comparison as one HTML file that a person can send to a colleague.
+
+No network, no script: pictures and drawings are inside, and every text is escaped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from vidlab.comparison import Comparison
+from vidlab.core.errors import OptionError
+from vidlab.core.files import atomic_write
+from vidlab.core.images import data_url, jpeg
+from vidlab.core.palette import PALETTE
+from vidlab.predictions import Predictions
+from vidlab.video import Video
+
+_WIDTH = 1000
+_BAND_HEIGHT = 26
+_STRIP_FRAMES = 8
+_MAX_STRETCHES = 12
+_LEGEND_LABELS = 8
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --muted: #57606a; --line: #d0d7de;
+  --paper: #ffffff; --soft: #f6f8fa; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --muted: #9da7b1;
+  --line: #3d444d; --paper: #0d1117; --soft: #161b22; } }
+* { box-sizing: border-box; }
+body { font: 14px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  margin: 0 auto; max-width: 1064px; padding: 24px 32px 48px; }
+h1 { font-size: 22px; margin: 0 0 4px; overflow-wrap: anywhere; }
+h2 { font-size: 16px; margin: 32px 0 8px; }
+p { margin: 0 0 12px; color: var(--muted); }
+.strip { display: flex; gap: 4px; } .strip figure { flex: 1 1 0; min-width: 0; margin: 0; }
+.strip img { width: 100%; display: block; border-radius: 4px; }
+figcaption { font-size: 12px; color: var(--muted); font-variant-numeric: tabular-nums; }
+svg { width: 100%; height: auto; display: block; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; min-width: 100%; }
+th, td { text-align: left; padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line);
+  vertical-align: top; }
+th { color: var(--muted); font-weight: 600; white-space: nowrap; }
+td.number { text-align: right; } td img { height: 72px; border-radius: 4px; display: block; }
+.key { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin: 0 6px -1px 0; }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 8px 0 0; padding: 0;
+  list-style: none; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0; }
+dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
+"""
+
+
+def write_report(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
+    """Write a self-contained HTML report of a comparison, atomically.
+
+    Args:
+        comparison: What to report; its pictures need its ``video``.
+        path: The ``.html`` file to write.
+
+    Returns:
+        The path.
+
+    Raises:
+        OptionError: The file cannot be written.
+    """
+    target = Path(path)
+    html = render(comparison)
+    try:
+        with atomic_write(target) as stream:
+            stream.write(html.encode("utf-8"))
+    except OSError as error:
+        raise OptionError(f"Cannot write {str(target)!r}: {error}.") from error
+    return target
+
+
+def render(comparison: Comparison) -> str:
+    """Return the report as HTML text."""
+    name = comparison.predictions[0].video
+    disagreements = comparison.disagreements()
+    share = (comparison.table["agree"].mean() if len(comparison) else 0.0) * 100
+    stopped = sorted({item.stopped for item in comparison.predictions if item.stopped})
+    parts = [
+        f"<h1>{escape(name)}</h1>",
+        f"<p>{len(comparison.names)} models, {len(comparison)} frames. They name the same label "
+        f"on {share:.1f} % of the frames and part in {len(disagreements)} stretches.</p>",
+        *(f"<p><strong>Stopped early:</strong> {escape(reason)}</p>" for reason in stopped),
+        _strip(comparison),
+        "<h2>What each model said</h2>",
+        _timeline(comparison),
+        "<h2>Where they part</h2>",
+        _stretches(comparison, disagreements),
+        "<h2>Last frame</h2>",
+        _last_answers(comparison),
+        "<h2>Computing time per answer</h2>",
+        _latency(comparison),
+        "<h2>What was run</h2>",
+        _made_by(comparison),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+        f"<title>{escape(name)} · vidlab</title><style>{_STYLE}</style></head><body>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as ``mm:ss.mmm``, or ``h:mm:ss.mmm`` from an hour on."""
+    sign = "-" if seconds < 0 else ""
+    milliseconds = round(abs(seconds) * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
+    return f"{sign}{hours}:{text}" if hours else sign + text
+
+
+def _picture(video: Video, frame_index: int, *, height_px: int) -> str:
+    return data_url(jpeg(video.frame_at(frame_index).rgb, height_px=height_px, quality=72))
+
+
+def _strip(comparison: Comparison) -> str:
+    if comparison.video is None or not len(comparison):
+        return ""
+    count = min(_STRIP_FRAMES, len(comparison))
+    positions = [round((i + 0.5) * len(comparison) / count - 0.5) for i in range(count)]
+    figures = "".join(
+        f'<figure><img src="{_picture(comparison.video, frame, height_px=120)}" '
+        f'alt="frame {frame}"><figcaption>{clock(seconds)}</figcaption></figure>'
+        for position in positions
+        for frame, seconds in [
+            (int(comparison.frame_index[position]), float(comparison.time_seconds[position]))
+        ]
+    )
+    return f'<div class="strip">{figures}</div>'
+
+
+def _timeline(comparison: Comparison) -> str:
+    if not len(comparison):
+        return "<p>No frame was answered.</p>"
+    begin = float(comparison.time_seconds[0])
+    bounds = [*map(float, comparison.time_seconds), comparison.end_seconds]
+    scale = _WIDTH / max(bounds[-1] - begin, 1e-9)
+    table = comparison.table
+    shapes: list[str] = []
+    top = 0
+    for name, item in zip(comparison.names, comparison.predictions, strict=True):
+        shapes.append(
+            f'<text x="0" y="{top + 12}" font-size="12" fill="currentColor">'
+            f"{escape(name)} · {escape(item.title)}</text>"
+        )
+        top += 18
+        labels = table[f"label_{name}"].tolist()
+        for start, stop in _runs(labels):
+            label = labels[start]
+            left = (bounds[start] - begin) * scale
+            width = (bounds[stop] - bounds[start]) * scale
+            shapes.append(
+                f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{_BAND_HEIGHT}" '
+                f'fill="{PALETTE.color_of(label)}"><title>{escape(label)}, '
+                f"{clock(bounds[start])} to {clock(bounds[stop])}</title></rect>"
+            )
+            if width > 16:
+                shapes.append(
+                    f'<text x="{left + 5:.1f}" y="{top + 17}" font-size="12" font-weight="600" '
+                    f'fill="{_ink_on(PALETTE.color_of(label))}">'
+                    f"{escape(PALETTE.letter_of(label))}</text>"
+                )
+        top += _BAND_HEIGHT + 10
+    top += 4
+    peak = max(float(comparison.divergence.max()), 1e-9)
+    base = top + 58
+    shapes.append(
+        f'<text x="0" y="{top + 12}" font-size="12" fill="currentColor">divergence '
+        f"(Jensen-Shannon), peak {peak:.3f} nats</text>"
+    )
+    outline = [f"M0,{base}"]
+    for position, value in enumerate(comparison.divergence):
+        left = (bounds[position] - begin) * scale
+        right = (bounds[position + 1] - begin) * scale
+        height = base - 38 * float(value) / peak
+        outline.append(f"L{left:.1f},{height:.1f}L{right:.1f},{height:.1f}")
+    outline.append(f"L{_WIDTH},{base}Z")
+    shapes.append(f'<path d="{"".join(outline)}" fill="currentColor" opacity="0.45"/>')
+    shapes.append(
+        f'<text x="0" y="{base + 16}" font-size="12" fill="currentColor">{clock(begin)}</text>'
+        f'<text x="{_WIDTH}" y="{base + 16}" font-size="12" text-anchor="end" '
+        f'fill="currentColor">{clock(bounds[-1])}</text>'
+    )
+    drawing = (
+        f'<svg viewBox="0 0 {_WIDTH} {base + 22}" role="img" '
+        f'aria-label="Top label of each model over time">{"".join(shapes)}</svg>'
+    )
+    counts = pd.concat([table[f"label_{name}"] for name in comparison.names]).value_counts()
+    legend = "".join(
+        f'<li><span class="key" style="background:{PALETTE.color_of(label)}"></span>'
+        f"{escape(PALETTE.letter_of(label))} {escape(label)}</li>"
+        for label in counts.index[:_LEGEND_LABELS]
+    )
+    more = len(counts) - _LEGEND_LABELS
+    legend += f"<li>and {more} more</li>" if more > 0 else ""
+    return f'{drawing}<ul class="legend">{legend}</ul>'
+
+
+def _runs(labels: Sequence[str]) -> list[tuple[int, int]]:
+    """Return half-open ranges of equal neighbours."""
+    edges = [0, *(i for i in range(1, len(labels)) if labels[i] != labels[i - 1]), len(labels)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def _ink_on(color: str) -> str:
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    # Relative luminance by the usual weights; enough to choose between black and white.
+    return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
+
+
+def _stretches(comparison: Comparison, disagreements: pd.DataFrame) -> str:
+    if disagreements.empty:
+        return "<p>The models name the same label on every frame.</p>"
+    shown = disagreements.nlargest(_MAX_STRETCHES, "max_jsd_nats").sort_values("start_seconds")
+    head = ["", "from", "to", "peak divergence", *comparison.names]
+    rows = []
+    for row in shown.to_dict("records"):
+        picture = ""
+        if comparison.video is not None:
+            frame = int(
+                comparison.frame_index[(comparison.time_seconds <= row["peak_seconds"]).sum() - 1]
+            )
+            picture = f'<img src="{_picture(comparison.video, frame, height_px=144)}" alt="">'
+        rows.append(
+            [
+                picture,
+                clock(row["start_seconds"]),
+                clock(row["end_seconds"]),
+                f"{row['max_jsd_nats']:.3f} nats",
+                *(escape(str(row[f"label_{name}"])) for name in comparison.names),
+            ]
+        )
+    left_out = len(disagreements) - len(shown)
+    note = f"<p>The {len(shown)} widest apart of {len(disagreements)}.</p>" if left_out else ""
+    return note + _html_table(head, rows)
+
+
+def _last_answers(comparison: Comparison) -> str:
+    rows = []
+    for name, item in zip(comparison.names, comparison.predictions, strict=True):
+        last = item.at_frame(int(item.frame_index[-1])) if len(item) else item.table
+        answer = ", ".join(
+            f"{escape(row.label)} {row.probability:.3f}" for row in last.head(3).itertuples()
+        )
+        rows.append([escape(name), answer])
+    return _html_table(["model", "top labels and probabilities"], rows)
+
+
+def _latency(comparison: Comparison) -> str:
+    rows = [
+        [
+            escape(str(row["model"])),
+            f"{row['median_ms']:.2f} ms",
+            f"{row['p95_ms']:.2f} ms",
+            escape(str(row["num_threads"])),
+            escape(str(row["runtime"])),
+        ]
+        for row in comparison.latency.to_dict("records")
+    ]
+    return _html_table(["model", "median", "95th percentile", "threads", "runtime"], rows)
+
+
+def _made_by(comparison: Comparison) -> str:
+    items: list[tuple[str, str]] = []
+    for name, item in zip(comparison.names, comparison.predictions, strict=True):
+        items.append((name, _weights_line(item)))
+    made_by = comparison.predictions[0].made_by
+    versions = ", ".join(f"{key} {value}" for key, value in made_by.get("versions", {}).items())
+    machine = made_by.get("machine", {})
+    items += [
+        ("versions", versions),
+        (
+            "machine",
+            f"{machine.get('processor')}, {machine.get('cores')} cores, {machine.get('system')}",
+        ),
+        ("made", str(made_by.get("created", ""))),
+    ]
+    rows = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in items)
+    return f"<dl>{rows}</dl>"
+
+
+def _weights_line(item: Predictions) -> str:
+    model = item.made_by.get("model", {})
+    size = item.made_by.get("preprocessing", {})
+    fps = item.made_by.get("sampling", {}).get("fps")
+    return (
+        f"{model.get('weights_file')} (SHA-256 {str(model.get('weights_sha256'))[:16]}…), "
+        f"{size.get('width_px')}x{size.get('height_px')} px, {size.get('resize')}, {fps} fps"
+    )
+
+
+def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; cells are HTML already, heads are text."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f'<div class="scroll"><table><thead><tr>{top}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
