@@ -51,7 +51,7 @@ _HOME_OF = {
     "stream": "vidlab.inference",
 }
 
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605
+__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> object:

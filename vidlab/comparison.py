@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, PredictionsError
-from vidlab.inference import Rate, Source, run
+from vidlab.inference import Rate, Source, as_video, run
 from vidlab.models.base import Model
 from vidlab.predictions import Predictions
 from vidlab.video import Video
@@ -46,7 +46,7 @@ def compare(
     if len(loaded) < 2:
         raise OptionError(f"A comparison needs at least two models; got {len(loaded)}.")
     _check_same_labels([(model.title, model.labels) for model in loaded])
-    source = video if isinstance(video, Video) else Video(video)
+    source = as_video(video)
     return Comparison(
         run(source, loaded, fps=fps, progress=progress), video=source, names=names
     )

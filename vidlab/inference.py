@@ -12,11 +12,12 @@ import queue
 import threading
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +112,7 @@ def run(
     """
     if not models:
         raise OptionError("At least one model is needed; got none.")
-    source = video if isinstance(video, Video) else Video(video)
+    source = as_video(video)
     selections = selections or [model.selection for model in models]
     for model, selection in zip(models, selections, strict=True):
         selection.class_ids(model.labels)
@@ -138,6 +139,11 @@ def run(
         )
         for runner, selection in zip(runners, selections, strict=True)
     ]
+
+
+def as_video(source: Source) -> Video:
+    """Return `source` if it is a video already, or the video made from it."""
+    return source if isinstance(source, Video) else Video(source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,10 +209,8 @@ def stream(
         label_deny_list=label_deny_list,
     )
     allowed = selection.class_ids(model.labels)
-    if isinstance(source, Video):
-        frames: Iterable[Frame] = source.frames()
-    elif isinstance(source, (str, os.PathLike, bytes)) or hasattr(source, "read"):
-        frames = Video(source).frames()
+    if isinstance(source, (Video, str, bytes, os.PathLike)) or hasattr(source, "read"):
+        frames: Iterable[Frame] = as_video(cast("Source", source)).frames()
     else:
         frames = source
     return _stream(frames, model, _rate(model, fps), selection, allowed)
@@ -333,10 +337,9 @@ class _Decoder:
                 yield self._prepared(previous, due)
             previous = frame
         if previous is not None:
-            end = previous.pts_seconds + (previous.duration_seconds or 0.0)
-            due = {
-                rate for rate, sampler in samplers.items() if sampler.finish(end) is not None
-            }
+            shown = previous.duration_seconds
+            end = None if shown is None else previous.pts_seconds + shown
+            due = {rate for rate, sampler in samplers.items() if sampler.finish(end) is not None}
             if due or wants_all:
                 yield self._prepared(previous, due)
 
@@ -354,7 +357,7 @@ class _Decoder:
 # ---------------------------------------------------------------- feeding the models
 
 
-class _Runner:
+class _Runner(ABC):
     """Feeds one model and keeps its answers."""
 
     def __init__(self, model: Model, rate: float | None) -> None:
@@ -366,11 +369,13 @@ class _Runner:
         self._logits: list[NDArray[np.float32]] = []
         self._waiting: list[tuple[int, float, NDArray[np.float32]]] = []
 
+    @abstractmethod
     def push(self, index: int, pts_seconds: float, pixels: NDArray[np.float32]) -> None:
-        raise NotImplementedError  # pragma: no cover - abstract
+        """Take the next sampled frame."""
 
+    @abstractmethod
     def finish(self) -> None:
-        raise NotImplementedError  # pragma: no cover - abstract
+        """Answer for the frames that still wait."""
 
     def all_logits(self) -> NDArray[np.float32]:
         if not self._logits:

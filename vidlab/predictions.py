@@ -151,7 +151,8 @@ class Predictions:
         table = self.table
         if row < 0:
             return table.iloc[:0]
-        return table[table["frame_index"] == self.frame_index[row]].reset_index(drop=True)
+        rows: pd.DataFrame = table[table["frame_index"] == self.frame_index[row]]
+        return rows.reset_index(drop=True)
 
     def __len__(self) -> int:
         """Return the number of sampled frames."""
@@ -334,6 +335,6 @@ class Predictions:
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the softmax over the last axis, float32, computed without overflow."""
     shifted = logits - logits.max(axis=-1, keepdims=True, initial=-np.inf)
-    weights = np.exp(shifted, dtype=np.float32)
+    weights: NDArray[np.float32] = np.exp(shifted, dtype=np.float32)
     weights /= weights.sum(axis=-1, keepdims=True)
     return weights

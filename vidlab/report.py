@@ -5,6 +5,7 @@ No network, no script: pictures and drawings are inside, and every text is escap
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from html import escape
@@ -212,7 +213,7 @@ def _timeline(comparison: Comparison) -> str:
 def _runs(labels: Sequence[str]) -> list[tuple[int, int]]:
     """Return half-open ranges of equal neighbours."""
     edges = [0, *(i for i in range(1, len(labels)) if labels[i] != labels[i - 1]), len(labels)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def _ink_on(color: str) -> str:
@@ -253,7 +254,7 @@ def _last_answers(comparison: Comparison) -> str:
     for name, item in zip(comparison.names, comparison.predictions, strict=True):
         last = item.at_frame(int(item.frame_index[-1])) if len(item) else item.table
         answer = ", ".join(
-            f"{escape(row.label)} {row.probability:.3f}" for row in last.head(3).itertuples()
+            f"{escape(str(row.label))} {row.probability:.3f}" for row in last.head(3).itertuples()
         )
         rows.append([escape(name), answer])
     return _html_table(["model", "top labels and probabilities"], rows)

@@ -115,7 +115,7 @@ def test_an_error_answer_is_told(server: Server, tmp_path: Path) -> None:
 
 def test_offline_names_the_mirror_and_the_file(tmp_path: Path) -> None:
     with pytest.raises(OfflineError, match=r"put model.tflite into.*set VIDLAB_MODELS"):
-        download("http://127.0.0.1:9/model.tflite", tmp_path / "model.tflite", sha256=None, title="m")
+        download("http://127.0.0.1:9/m", tmp_path / "model.tflite", sha256=None, title="m")
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/file", "model.tflite"])

@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, labels, files, words to the user."""

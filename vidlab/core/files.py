@@ -46,8 +46,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
+        part = Path(name)
+        part.chmod(0o666 & ~_umask())
+        part.replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import overload
 
 from vidlab.core.errors import LabelMapError, did_you_mean
 
@@ -93,7 +94,12 @@ class LabelMap(Sequence[str]):
                 + did_you_mean(label, self._labels)
             ) from None
 
-    def __getitem__(self, class_id):  # type: ignore[no-untyped-def]
+    @overload
+    def __getitem__(self, class_id: int) -> str: ...
+    @overload
+    def __getitem__(self, class_id: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, class_id: int | slice) -> str | tuple[str, ...]:
+        """Return the label of a class id, or the labels of a slice."""
         return self._labels[class_id]
 
     def __len__(self) -> int:

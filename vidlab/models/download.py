@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import urllib.error
 import urllib.request
@@ -75,7 +74,7 @@ def download(url: str, target: Path, *, sha256: str | None, title: str) -> None:
                     f"{url} gave a file with SHA-256 {got}, expected {sha256}. It was thrown "
                     f"away; put the right {target.name} into a directory and set VIDLAB_MODELS."
                 )
-            os.replace(part, target)
+            part.replace(target)
     except urllib.error.HTTPError as error:
         raise DownloadError(f"{url} answered {error.code} {error.reason}.") from error
     except urllib.error.URLError as error:
@@ -131,7 +130,7 @@ def _from_kaggle(handle: str, target: Path, variant: Variant) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     shutil.copyfile(files[0], part)
-    os.replace(part, target)
+    part.replace(target)
     return target
 
 

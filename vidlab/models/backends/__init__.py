@@ -1,0 +1,1 @@
+"""One adapter per runtime; each imports its framework only when it is used."""

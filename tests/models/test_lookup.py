@@ -1,0 +1,156 @@
+"""Where weights are found, and what is said when they are not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import vidlab as vl
+from vidlab.core.errors import (
+    DownloadError,
+    OptionError,
+    UnknownModelError,
+    WeightsError,
+    WeightsNotFoundError,
+)
+from vidlab.models import lookup
+from vidlab.models.card import card_named
+
+CARD = card_named("movinet-a0-stream")
+INT8 = CARD.variant("int8")
+SAVED_MODEL = CARD.variant("dequantised")
+
+
+@pytest.fixture
+def own_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty mirror directory that VIDLAB_MODELS names."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    monkeypatch.setenv("VIDLAB_MODELS", str(folder))
+    return folder
+
+
+def test_a_mirror_needs_no_index(own_mirror: Path, mirror: Path, cache: Path) -> None:
+    assert lookup.find(INT8) is None
+    shutil.copy(mirror / INT8.file, own_mirror)
+    found = lookup.find(INT8)
+    assert found is not None
+    assert found.place == "mirror"
+    assert found.path == own_mirror / INT8.file
+
+
+def test_a_renamed_file_is_known_by_its_checksum(
+    own_mirror: Path, mirror: Path, cache: Path
+) -> None:
+    shutil.copy(mirror / INT8.file, own_mirror / "my model.tflite")
+    found = lookup.find(INT8)
+    assert found is not None
+    assert found.path.name == "my model.tflite"
+
+
+def test_the_cache_comes_after_the_mirror(own_mirror: Path, mirror: Path, cache: Path) -> None:
+    (cache / "models").mkdir(parents=True)
+    shutil.copy(mirror / INT8.file, cache / "models")
+    found = lookup.find(INT8)
+    assert found is not None
+    assert found.place == "cache"
+    shutil.copy(mirror / INT8.file, own_mirror)
+    again = lookup.find(INT8)
+    assert again is not None
+    assert again.place == "mirror"
+
+
+def test_a_file_with_the_right_name_and_the_wrong_content_is_refused(
+    own_mirror: Path, cache: Path
+) -> None:
+    (own_mirror / INT8.file).write_bytes(b"TFL3 but not this")
+    with pytest.raises(WeightsError, match="not what its card describes"):
+        vl.load_model("litert:movinet-a0-stream")
+
+
+def test_a_saved_model_is_checked_member_by_member(
+    own_mirror: Path, mirror: Path, cache: Path
+) -> None:
+    folder = own_mirror / SAVED_MODEL.file
+    shutil.copytree(mirror / SAVED_MODEL.file, folder)
+    found = lookup.find(SAVED_MODEL)
+    assert found is not None
+    (folder / "variables").chmod(0o755)
+    index = folder / "variables" / "variables.index"
+    index.chmod(0o644)
+    index.unlink()
+    with pytest.raises(WeightsNotFoundError, match="incomplete"):
+        lookup.find(SAVED_MODEL)
+
+
+def test_a_mirror_that_is_not_there_is_told(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VIDLAB_MODELS", str(tmp_path / "absent"))
+    with pytest.raises(WeightsNotFoundError, match="not a directory"):
+        vl.load_model("litert:movinet-a0-stream")
+
+
+def test_weights_that_are_nowhere_name_the_mirror_and_the_file(
+    monkeypatch, tmp_path: Path, cache: Path
+) -> None:
+    monkeypatch.delenv("VIDLAB_MODELS", raising=False)
+    monkeypatch.setattr(
+        "vidlab.models.download._TIMEOUT_SECONDS", 2.0
+    )
+    monkeypatch.setattr("urllib.request.urlopen", _no_network)
+    with pytest.raises(DownloadError, match=f"put {INT8.file} into a directory.*VIDLAB_MODELS"):
+        vl.load_model("litert:movinet-a0-stream")
+
+
+def _no_network(*args: object, **options: object) -> None:
+    import urllib.error
+
+    raise urllib.error.URLError("no route to host")
+
+
+def test_list_models_says_what_is_here(own_mirror: Path, mirror: Path, cache: Path) -> None:
+    assert not vl.list_models()["here"].any()
+    shutil.copy(mirror / INT8.file, own_mirror)
+    table = vl.list_models()
+    here = table[table["here"]]
+    assert here[["name", "variant", "place"]].values.tolist() == [
+        ["movinet-a0-stream", "int8", "mirror"]
+    ]
+    assert here["backends"].tolist() == ["torch, litert"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error", "message"),
+    [
+        ("movinet-a0-steam", {}, UnknownModelError, "Did you mean 'movinet-a0-stream'"),
+        ("no/such/file.tflite", {}, UnknownModelError, "no file or directory"),
+        ("movinet-a0-stream", {"backend": "tflite"}, OptionError, "one of torch, tfhub, litert"),
+        ("litert:movinet-a0-stream", {"backend": "torch"}, OptionError, "asks for litert"),
+        ("movinet-a0-stream", {"variant": "int4"}, OptionError, "no variant 'int4'"),
+        ("litert:movinet-a0-base", {}, OptionError, "no variant has a format"),
+        ("movinet-a0-stream", {"num_threads": 0}, OptionError, "num_threads"),
+        ("movinet-a0-stream", {"max_results": -1}, OptionError, "max_results"),
+    ],
+)
+def test_bad_requests_are_refused(name, options, error, message) -> None:
+    with pytest.raises(error, match=message):
+        vl.load_model(name, **options)
+
+
+def test_files_that_are_no_model_are_refused(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a model at all")
+    with pytest.raises(UnknownModelError, match="neither a LiteRT file"):
+        vl.load_model(text)
+    with pytest.raises(UnknownModelError, match=r"no saved_model\.pb"):
+        vl.load_model(tmp_path)
+    fake = tmp_path / "fake.tflite"
+    fake.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
+    with pytest.raises(WeightsError, match="not a LiteRT model"):
+        vl.load_model(fake)
+
+
+def test_another_litert_file_than_a_stream_is_refused(mirror: Path) -> None:
+    with pytest.raises(WeightsError, match=r"signature|stream"):
+        vl.load_model(mirror / "mobilenet_v2_1.0_224_quant.tflite")

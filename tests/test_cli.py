@@ -1,0 +1,146 @@
+"""The command line, as a person runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import synthetic
+
+import vidlab as vl
+from vidlab.cli import main
+
+MODEL = "litert:movinet-a0-stream"
+
+
+@pytest.fixture
+def with_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDLAB_MODELS", str(mirror))
+
+
+@pytest.fixture
+def ice(clips: Path) -> str:
+    return str(clips / "carving_ice.mp4")
+
+
+@pytest.mark.usefixtures("with_mirror")
+class TestWithRealWeights:
+    def test_models_lists_what_is_here(self, capsys) -> None:
+        assert main(["models"]) == 0
+        out = capsys.readouterr().out
+        assert "movinet-a0-stream" in out
+        assert "Apache-2.0" in out
+        assert main(["models", "--json"]) == 0
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert any(row["here"] and row["variant"] == "int8" for row in rows)
+
+    def test_predict_prints_one_json_object_per_video(self, ice: str, clips: Path, capsys) -> None:
+        other = str(clips / "R6llTwEh07w.mp4")
+        assert main(["predict", ice, other, "--model", MODEL, "--json", "--top", "3"]) == 0
+        first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+        assert set(first) == {"video", "model", "backend", "top", "frames", "seconds"}
+        assert first["video"] == ice
+        assert first["backend"] == "litert"
+        assert first["frames"] == 22
+        assert len(first["top"]) == 3
+        assert first["top"][0]["label"] == "carving ice"
+        assert first["top"][0]["probability"] > 0.95
+        assert second["top"][0]["label"] == "using segway"
+
+    def test_backend_may_be_an_option(self, ice: str, capsys) -> None:
+        argv = ["predict", ice, "--model", "movinet-a0-stream", "--backend", "litert", "--json"]
+        assert main([*argv, "--fps", "2"]) == 0
+        assert json.loads(capsys.readouterr().out)["frames"] == 9
+        assert main([*argv, "--fps", "source", "--threads", "2"]) == 0
+        assert json.loads(capsys.readouterr().out)["frames"] == 131
+
+    def test_predict_writes_parquet_and_csv(self, ice: str, tmp_path: Path, capsys) -> None:
+        for suffix in (".parquet", ".csv"):
+            out = tmp_path / f"predictions{suffix}"
+            assert main(["predict", ice, "--model", MODEL, "--out", str(out)]) == 0
+            assert out.is_file()
+        assert capsys.readouterr().out == ""
+        again = vl.Predictions.load(tmp_path / "predictions.parquet")
+        assert again.top1()["label"].iloc[-1] == "carving ice"
+        assert len(pd.read_csv(tmp_path / "predictions.csv")) == len(again.table)
+
+    def test_one_bad_file_does_not_cost_the_others(self, ice: str, odd: Path, capsys) -> None:
+        bad = str(odd / "streamio_broken.mp4")
+        assert main(["predict", bad, ice, "--model", MODEL, "--json"]) == 2
+        captured = capsys.readouterr()
+        assert json.loads(captured.out)["video"] == ice
+        assert "streamio_broken.mp4" in captured.err
+
+    def test_compare_prints_tables_and_writes_a_report(
+        self, ice: str, tmp_path: Path, mirror: Path, capsys
+    ) -> None:
+        report, table = tmp_path / "report.html", tmp_path / "table.parquet"
+        argv = ["compare", ice, "--model", MODEL, "--model", f"torch:{mirror / _INT8}"]
+        assert main([*argv, "--report", str(report), "--out", str(table)]) == 0
+        out = capsys.readouterr().out
+        assert "jsd_nats" in out
+        assert "carving ice" in out
+        assert "median_ms" in out
+        assert "carving ice" in report.read_text()
+        assert {"agree", "jsd_nats"} <= set(pd.read_parquet(table).columns)
+
+    def test_convert_makes_a_model_that_loads(self, tmp_path: Path, mirror: Path) -> None:
+        target = tmp_path / "a0.safetensors"
+        assert main(["convert", str(mirror / _INT8), str(target)]) == 0
+        model = vl.load_model(target)
+        assert model.backend == "torch"
+        assert model.num_classes == 600
+
+
+_INT8 = "movinet_a0_stream_k600_int8.tflite"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["predict", "absent.mp4", "--model", MODEL], "absent.mp4"),
+        (["predict", "{clip}", "--model", "movinet-a0-steam"], "Did you mean"),
+        (["predict", "{clip}", "--model", MODEL, "--fps", "many"], "--fps takes a number"),
+        (["predict", "{clip}", "--model", MODEL, "--top", "0"], "max_results"),
+        (["predict", "{clip}", "--model", MODEL, "--threads", "-1"], "num_threads"),
+        (["predict", "{clip}", "--model", MODEL, "--backend", "caffe"], "--backend|backend"),
+        (["predict", "{clip}", "--model", MODEL, "--out", "x.json"], "must end in"),
+        (["predict", "{clip}", "{clip}", "--model", MODEL, "--out", "x.csv"], "one video"),
+        (["compare", "{clip}", "--model", MODEL], "at least two"),
+        (["compare", "{clip}", "--model", MODEL, "--report", "x.pdf"], "must end in"),
+        (["convert", "{clip}", "x.safetensors"], "mp4"),
+        (["convert", "{clip}", "x.pt"], "must end in"),
+        (["lab", "absent.ipynb"], "no notebook"),
+    ],
+)
+@pytest.mark.usefixtures("with_mirror")
+def test_bad_input_is_exit_code_2_and_one_line(
+    argv: list[str], message: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    import re
+
+    synthetic.make_video(tmp_path / "clip.mp4", num_frames=5)
+    monkeypatch.chdir(tmp_path)
+    argv = [part.replace("{clip}", "clip.mp4") for part in argv]
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = [line for line in captured.err.splitlines() if line.startswith("vidlab: ")]
+    assert len(lines) == 1
+    assert re.search(message, lines[0])
+    assert "Traceback" not in captured.err
+    assert {item.name for item in tmp_path.iterdir()} == {"clip.mp4"}
+
+
+def test_usage_errors_are_exit_code_2(capsys) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["predict"])
+    assert caught.value.code == 2
+
+
+def test_version(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert vl.__version__ in capsys.readouterr().out
