@@ -1,0 +1,41 @@
+# One command for each thing people do here; `make` alone lists them.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.PHONY: help lab test lint format demo bench clean
+
+PY := .venv/bin/python
+
+help: ## List these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1@/p' Makefile | tr '@' '\t' | expand -t 18
+
+lab: ## Install everything and open the first notebook (VIDLAB_NO_BROWSER=1: print its address)
+	@sh scripts/venv.sh all
+	@exec $(PY) scripts/lab.py notebooks/01_explore.ipynb
+
+test: ## Install what tests need, then run every check and every test (ARGS="-k video": pytest's)
+	@sh scripts/venv.sh dev
+	@exec $(PY) scripts/check.py $(if $(ARGS),-- $(ARGS))
+
+lint: ## Run the checks that are not tests: ruff, mypy, layers, tsc
+	@sh scripts/venv.sh dev
+	@exec $(PY) scripts/check.py lint format types layers frontend
+
+format: ## Put every file into the common style
+	@sh scripts/venv.sh dev
+	@$(PY) -m ruff check --fix-only --quiet .
+	@exec $(PY) -m ruff format .
+
+demo: ## Compare models on one clip without a browser (VIDEO=clip.mp4); writes demo/
+	@sh scripts/venv.sh all
+	@exec $(PY) scripts/demo.py $(VIDEO)
+
+bench: ## Measure speed and memory
+	@sh scripts/venv.sh dev
+	@$(PY) benchmarks/streaming.py
+	@exec $(PY) benchmarks/end_to_end.py
+
+clean: ## Remove what these commands made here, .venv included
+	rm -rf .venv .cache .import_linter_cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build demo dist node_modules tests/_artifacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

