@@ -11,7 +11,7 @@ help: ## List these commands
 
 lab: ## Install everything and open the first notebook (VIDLAB_NO_BROWSER=1: print its address)
 	@sh scripts/venv.sh all
-	@exec $(PY) scripts/lab.py notebooks/01_explore.ipynb
+	@exec .venv/bin/vidlab lab notebooks/01_explore.ipynb
 
 test: ## Install what tests need, then run every check and every test (ARGS="-k video": pytest's)
 	@sh scripts/venv.sh dev

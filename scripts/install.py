@@ -18,6 +18,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = ("all", "dev")  # each holds the ones before it
 
+# The first look at JupyterLab should be the notebook, not a question about news from outside.
+JUPYTERLAB_SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {
+        "checkForUpdates": False,
+        "fetchNews": "false",
+    }
+}
+
 
 def fingerprint(pyproject: Path) -> str:
     """Return a hash of those parts of pyproject.toml that change what is installed."""
@@ -71,6 +79,9 @@ def main(extra: str) -> int:
                 file=sys.stderr,
             )
             return code
+    settings = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps(JUPYTERLAB_SETTINGS, indent=2) + "\n", encoding="utf-8")
     stamp.write_text(json.dumps({"extra": extra, "fingerprint": wanted}) + "\n", encoding="utf-8")
     return 0
 

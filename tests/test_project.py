@@ -20,6 +20,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import vidlab
+from vidlab import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -339,14 +340,13 @@ def test_chromium_on_the_path_that_is_only_a_stub_is_passed_over(
     assert chromium.find() == tmp_path / "chromium-browser"
 
 
-def test_lab_serves_the_checkout_and_opens_the_notebook():
-    lab = script("lab")
-    line = lab.command("notebooks/01 explore.ipynb", browser=True, is_root=False)
-    assert f"--ServerApp.root_dir={ROOT}" in line
+def test_lab_serves_this_folder_and_opens_the_notebook():
+    line = cli.lab_command(Path("notebooks/01 explore.ipynb"), browser=True, is_root=False)
+    assert f"--ServerApp.root_dir={Path.cwd()}" in line
     assert "--LabApp.default_url=/lab/tree/notebooks/01%20explore.ipynb" in line
     assert "--no-browser" not in line
     assert "--allow-root" not in line
-    line = lab.command("a.ipynb", browser=False, is_root=True)
+    line = cli.lab_command(Path("a.ipynb"), browser=False, is_root=True)
     assert {"--no-browser", "--allow-root"} <= set(line)
 
 

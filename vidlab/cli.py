@@ -7,14 +7,15 @@ code 2 and one line that says what to do.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
-import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from vidlab.core.console import say
 from vidlab.core.errors import MissingDependencyError, OptionError, VidlabError
@@ -82,8 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("target", metavar="DST.safetensors", type=Path)
     convert.set_defaults(command=_convert)
 
-    lab = commands.add_parser("lab", help="open JupyterLab on the first notebook")
-    lab.add_argument("notebook", nargs="?", type=Path, metavar="NOTEBOOK")
+    lab = commands.add_parser("lab", help="open JupyterLab on a notebook")
+    lab.add_argument(
+        "notebook", nargs="?", type=Path, default=Path("notebooks/01_explore.ipynb"),
+        metavar="NOTEBOOK", help="what to open (notebooks/01_explore.ipynb)",
+    )  # fmt: skip
     lab.set_defaults(command=_lab)
     return parser
 
@@ -222,24 +226,39 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    import importlib.util
-
+    """Become the Jupyter server, so that Ctrl-C reaches it and nothing is left behind."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise MissingDependencyError(
             'vidlab lab needs JupyterLab. Run: pip install "vidlab[notebook]"'
         )
-    command = [sys.executable, "-m", "jupyterlab"]
-    if options.notebook is not None:
-        if not options.notebook.exists():
-            raise OptionError(f"There is no notebook at {str(options.notebook)!r}.")
-        command.append(str(options.notebook))
-    elif Path("notebooks/01_explore.ipynb").is_file():
-        command.append("notebooks/01_explore.ipynb")
-    if os.environ.get("VIDLAB_NO_BROWSER"):
-        command.append("--no-browser")
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")
-    return subprocess.call(command)
+    notebook: Path = options.notebook
+    if not notebook.exists():
+        raise OptionError(f"There is no notebook at {str(notebook)!r}.")
+    if notebook.is_absolute() or ".." in notebook.parts:
+        raise OptionError(f"Give a notebook below this folder; got {str(notebook)!r}.")
+    for name in ("VIDLAB_MODELS", "VIDLAB_CACHE"):
+        # Kernels run in the notebook's folder, where a relative path would mean another place.
+        if os.environ.get(name):
+            os.environ[name] = str(Path(os.environ[name]).resolve())
+    no_browser = os.environ.get("VIDLAB_NO_BROWSER", "") not in ("", "0")
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    command = lab_command(notebook, browser=not no_browser, is_root=is_root)
+    say(f"JupyterLab opens {notebook}; Ctrl-C here stops it")
+    os.execv(command[0], command)
+
+
+def lab_command(notebook: Path, *, browser: bool, is_root: bool) -> list[str]:
+    """Return the command line that serves this folder with `notebook` as its first page."""
+    return [
+        *(sys.executable, "-m", "jupyterlab"),
+        f"--ServerApp.root_dir={Path.cwd()}",
+        # Given as a file to open, the notebook would be missing from the printed address.
+        f"--LabApp.default_url=/lab/tree/{quote(notebook.as_posix())}",
+        "--ServerApp.answer_yes=True",
+        *("--ServerApp.log_level=ERROR", "--LabApp.log_level=ERROR"),
+        *([] if browser else ["--no-browser"]),
+        *(["--allow-root"] if is_root else []),
+    ]
 
 
 def _load(name: str, options: argparse.Namespace) -> Any:

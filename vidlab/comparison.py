@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -240,12 +239,13 @@ class Comparison:
         )
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        # The view is drawn by the layer above; it is found by name, when a notebook asks for it,
-        # so that imports keep pointing downwards.
         if self.video is None:
             return {"text/plain": repr(self), "text/html": self.table.to_html(max_rows=20)}
         if self._view is None:
-            self._view = importlib.import_module("vidlab.widgets").Player(self.video, self)
+            # The one import that points upwards: a result shows itself where a notebook asks.
+            from vidlab.widgets import Player
+
+            self._view = Player(self.video, self)
         return self._view._repr_mimebundle_(**options)
 
     def _probabilities(self, number: int) -> NDArray[np.float32]:
