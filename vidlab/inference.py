@@ -470,11 +470,18 @@ def _drive(
     """Feed all runners; return why it stopped before the end, or None."""
     feeds = [(runner.rate, runner.model.preprocessing) for runner in runners]
     start, last = video.start_seconds, video.start_seconds
+    # The header's duration, not the exact one: that would read the whole file before the start.
+    total = video.stated_duration_seconds
     bar = progress_bar(
-        total=round(video.duration_seconds, 2), desc=video.name, unit="s", disable=not progress,
-        bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of video "
-        "[{elapsed}<{remaining}]",
-    )  # fmt: skip
+        total=round(total, 1) if total else None,
+        desc=video.name,
+        unit=" s of video",
+        disable=not progress,
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f}{unit} "
+        "[{elapsed}<{remaining}]"
+        if total
+        else "{desc}: {n:.0f}{unit} [{elapsed}]",
+    )
     with bar, _Decoder(frames, feeds, ahead=_AHEAD_FRAMES) as decoder:
         try:
             for prepared in decoder:

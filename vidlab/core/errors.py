@@ -9,6 +9,7 @@
     │   └── VideoDecodeError                opened, then failed; knows at which frame
     ├── SamplingError (ValueError)          an impossible sampling request
     ├── OptionError (ValueError)            an option out of range, or unknown
+    │   └── FrameRangeError (IndexError)    a frame number that the video does not have
     ├── LabelMapError (ValueError)          a label map that cannot be used
     ├── ModelError (RuntimeError)           a model that cannot be used
     │   ├── UnknownModelError (LookupError)
@@ -68,6 +69,10 @@ class SamplingError(VidlabError, ValueError):
 
 class OptionError(VidlabError, ValueError):
     """An option that is unknown, or out of its range."""
+
+
+class FrameRangeError(OptionError, IndexError):
+    """A frame number that the video does not have."""
 
 
 class LabelMapError(VidlabError, ValueError):

@@ -1,0 +1,105 @@
+"""Memory and threads: constant while reading, given back after."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+import pytest
+from synthetic import make_video
+
+from vidlab.video import Video
+
+PROC = Path("/proc/self")
+needs_proc = pytest.mark.skipif(not PROC.is_dir(), reason="reads /proc, so Linux only")
+
+
+def resident_bytes() -> int:
+    return int((PROC / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def num_open_files() -> int:
+    return len(list((PROC / "fd").iterdir()))
+
+
+def num_threads() -> int:
+    return len(list((PROC / "task").iterdir()))
+
+
+@pytest.fixture(scope="module")
+def long_video(tmp_path_factory) -> Path:
+    """3000 frames; decoded they are 345 MB, as RGB 690 MB."""
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    make_video(path, num_frames=3000, size=(320, 240), options={"preset": "ultrafast"})
+    return path
+
+
+@needs_proc
+def test_iterating_thousands_of_frames_takes_constant_memory(long_video):
+    peak = start = 0
+    for frame in Video(long_video):
+        if frame.index % 2:
+            frame.rgb  # noqa: B018
+        if frame.index == 300:
+            start = resident_bytes()
+        if frame.index % 100 == 0:
+            peak = max(peak, resident_bytes())
+    assert frame.index == 2999
+    assert peak - start < 30e6
+
+
+@needs_proc
+def test_jumping_about_takes_constant_memory(long_video):
+    video = Video(long_video)
+    numbers = [(k * 997) % 3000 for k in range(150)]
+    for index in numbers[:30]:
+        video.frame_at(index).rgb  # noqa: B018
+    start = resident_bytes()
+    for index in numbers[30:]:
+        video.frame_at(index).rgb  # noqa: B018
+    assert resident_bytes() - start < 30e6
+
+
+@needs_proc
+def test_opening_many_videos_leaves_nothing_behind(sample):
+    path = sample("audio").path
+
+    def use() -> None:
+        video = Video(path)
+        frames = iter(video)
+        next(frames)  # left unfinished
+        video.frame_at(60)
+        for _ in zip(video.walk(), range(3), strict=False):
+            pass
+        video.thumbnails(2)
+
+    for _ in range(5):
+        use()
+    gc.collect()
+    files, threads, start = num_open_files(), num_threads(), resident_bytes()
+    for _ in range(40):
+        use()
+    gc.collect()
+    assert num_open_files() == files
+    assert num_threads() <= threads
+    assert resident_bytes() - start < 30e6
+
+
+@needs_proc
+def test_close_frees_files_and_threads_at_once(sample):
+    files, threads = num_open_files(), num_threads()
+    gc.disable()  # nothing may wait for the collector
+    try:
+        video = Video(sample("mp4").path)
+        running = [iter(video) for _ in range(4)]
+        for frames in running:
+            next(frames)
+        video.frame_at(30)
+        assert num_open_files() > files
+        video.close()
+        assert num_open_files() == files
+        del running, frames, video
+        assert num_threads() <= threads
+    finally:
+        gc.enable()
