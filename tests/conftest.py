@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from browser_harness import lab as lab
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

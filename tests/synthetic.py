@@ -45,13 +45,17 @@ X264 = {"preset": "veryfast", "crf": "18", "g": "30", "bf": "3", "sc_threshold":
 KINDS = {
     "mp4": Kind(".mp4", "mp4", "libx264", options=X264),
     "mp4-open-gop": Kind(
-        ".mp4", "mp4", "libx264",
+        ".mp4",
+        "mp4",
+        "libx264",
         options=X264 | {"x264-params": "open-gop=1:b-adapt=0:bframes=3:b-pyramid=2"},
     ),
     "mp4-one-keyframe": Kind(".mp4", "mp4", "libx264", options=X264 | {"g": "9999"}),
     "mp4-intra": Kind(".mp4", "mp4", "libx264", options=X264 | {"g": "1", "bf": "0"}),
     "hevc": Kind(
-        ".mp4", "mp4", "libx265",
+        ".mp4",
+        "mp4",
+        "libx265",
         options={"preset": "ultrafast", "x265-params": "keyint=30:bframes=3:log-level=none"},
     ),
     "vfr": Kind(".mp4", "mp4", "libx264", options=X264, is_variable=True),
@@ -65,26 +69,45 @@ KINDS = {
     "rotated-180": Kind(".mp4", "mp4", "libx264", options=X264, rotation=180),
     "rotated-270": Kind(".mp4", "mp4", "libx264", options=X264, rotation=270),
     "mirrored": Kind(".mp4", "mp4", "libx264", options=X264, is_mirrored=True),
-    "anamorphic": Kind(
-        ".mp4", "mp4", "libx264", options=X264, sample_aspect_ratio=Fraction(4, 3)
-    ),
+    "anamorphic": Kind(".mp4", "mp4", "libx264", options=X264, sample_aspect_ratio=Fraction(4, 3)),
     "avi": Kind(".avi", "avi", "mpeg4", options={"g": "12", "qscale": "2"}),
     "avi-h264": Kind(".avi", "avi", "libx264", options=X264),
     "gif": Kind(".gif", "gif", "gif", pixel_format="rgb8", ticks_per_second=100),
     "mpeg-ps": Kind(".mpg", "mpeg", "mpeg2video", options={"g": "12", "bf": "2", "b": "8000000"}),
     "mpeg-ts": Kind(".ts", "mpegts", "libx264", options=X264),
     "webm": Kind(
-        ".webm", "webm", "vp9", ticks_per_second=1000,
-        options={"g": "30", "deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "1",
-                 "lag-in-frames": "16", "b": "2000000"},
+        ".webm",
+        "webm",
+        "vp9",
+        ticks_per_second=1000,
+        options={
+            "g": "30",
+            "deadline": "realtime",
+            "cpu-used": "8",
+            "auto-alt-ref": "1",
+            "lag-in-frames": "16",
+            "b": "2000000",
+        },
     ),
     "vp8": Kind(
-        ".webm", "webm", "libvpx", ticks_per_second=1000,
-        options={"g": "30", "deadline": "good", "cpu-used": "8", "auto-alt-ref": "1",
-                 "lag-in-frames": "16", "b": "2000000"},
+        ".webm",
+        "webm",
+        "libvpx",
+        ticks_per_second=1000,
+        options={
+            "g": "30",
+            "deadline": "good",
+            "cpu-used": "8",
+            "auto-alt-ref": "1",
+            "lag-in-frames": "16",
+            "b": "2000000",
+        },
     ),
     "av1": Kind(
-        ".mkv", "matroska", "libsvtav1", options={"preset": "9", "g": "30", "crf": "20"},
+        ".mkv",
+        "matroska",
+        "libsvtav1",
+        options={"preset": "9", "g": "30", "crf": "20"},
         ticks_per_second=1000,
     ),
     "audio": Kind(".mp4", "mp4", "libx264", options=X264, has_audio=True),
@@ -134,8 +157,13 @@ def read_barcode(rgb: np.ndarray) -> int:
 
 
 def make_video(
-    path: str | Path | io.BytesIO, *, kind: str = "mp4", num_frames: int = 120,
-    fps: float | Fraction = 30, size: tuple[int, int] = (192, 144), seed: int = 0,
+    path: str | Path | io.BytesIO,
+    *,
+    kind: str = "mp4",
+    num_frames: int = 120,
+    fps: float | Fraction = 30,
+    size: tuple[int, int] = (192, 144),
+    seed: int = 0,
     options: dict[str, str] | None = None,
 ) -> list[float]:
     """Write a video that spells its frame numbers.

@@ -187,9 +187,7 @@ class TestClips:
         np.testing.assert_array_equal(preds.frame_index, sampled[[3, 7, 11, 15, 16]])
         video = vl.Video(clip)
         clip_frames = [model.preprocessing(video[int(i)].rgb) for i in sampled[13:17]]
-        np.testing.assert_allclose(
-            preds.logits[-1], np.mean(clip_frames) * np.arange(4), atol=1e-5
-        )
+        np.testing.assert_allclose(preds.logits[-1], np.mean(clip_frames) * np.arange(4), atol=1e-5)
 
     def test_a_hop_makes_rolling_clips(self, clip: Path) -> None:
         model = ArithmeticModel(kind="clip", num_frames=4, frame_rate=5.0)

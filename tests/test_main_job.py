@@ -81,9 +81,7 @@ class TestOfficialSample:
 
     @pytest.mark.parametrize("backend", BACKENDS)
     def test_every_frame(self, models: dict[str, Model], clips: Path, backend: str) -> None:
-        preds = vl.predict(
-            clips / "carving_ice.mp4", models[backend], fps="source", progress=False
-        )
+        preds = vl.predict(clips / "carving_ice.mp4", models[backend], fps="source", progress=False)
         assert len(preds) == 131
         last = preds.top1().iloc[-1]
         assert last["label"] == "carving ice"

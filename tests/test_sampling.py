@@ -201,7 +201,9 @@ def test_uniform_clips_reach_from_the_first_frame_to_the_last():
 
 
 COUNTS = {
-    "num_frames": st.integers(0, 200), "length": st.integers(1, 40), "stride": st.integers(1, 6),
+    "num_frames": st.integers(0, 200),
+    "length": st.integers(1, 40),
+    "stride": st.integers(1, 6),
     "hop": st.one_of(st.none(), st.integers(1, 50)),
 }
 
@@ -229,7 +231,9 @@ def test_windows_hold_real_frames_and_lose_none(num_frames, length, stride, hop,
 
 
 @given(
-    num_frames=COUNTS["num_frames"], length=COUNTS["length"], stride=COUNTS["stride"],
+    num_frames=COUNTS["num_frames"],
+    length=COUNTS["length"],
+    stride=COUNTS["stride"],
     num_clips=st.integers(1, 12),
 )
 def test_uniform_clips_are_in_order_and_in_range(num_frames, length, stride, num_clips):

@@ -161,8 +161,7 @@ def _summary(source: str, predictions: Any) -> dict[str, Any]:
         "model": predictions.model,
         "backend": predictions.backend,
         "top": [
-            {"label": row.label, "probability": float(row.probability)}
-            for row in last.itertuples()
+            {"label": row.label, "probability": float(row.probability)} for row in last.itertuples()
         ],
         "frames": len(predictions),
         "seconds": predictions.made_by["elapsed_seconds"],

@@ -46,9 +46,7 @@ def compare(
         raise OptionError(f"A comparison needs at least two models; got {len(loaded)}.")
     _check_same_labels([(model.title, model.labels) for model in loaded])
     source = as_video(video)
-    return Comparison(
-        run(source, loaded, fps=fps, progress=progress), video=source, names=names
-    )
+    return Comparison(run(source, loaded, fps=fps, progress=progress), video=source, names=names)
 
 
 class Comparison:

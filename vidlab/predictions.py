@@ -259,9 +259,7 @@ class Predictions:
         absent = np.setdiff1d(self.frame_index, table["frame_index"].to_numpy())
         if len(absent):
             rows = np.searchsorted(self.frame_index, absent)
-            blank = pd.DataFrame(
-                {"frame_index": absent, "time_seconds": self.time_seconds[rows]}
-            )
+            blank = pd.DataFrame({"frame_index": absent, "time_seconds": self.time_seconds[rows]})
             table = pd.concat([table, blank], ignore_index=True)
             table = table.sort_values("frame_index", kind="stable", ignore_index=True)
             table["rank"] = table["rank"].astype("Int64")
@@ -312,9 +310,7 @@ class Predictions:
         import pyarrow.compute as pc
 
         frames = arrow.filter(pc.is_valid(arrow["frame_latency_seconds"]))
-        labels = LabelMap(
-            header["labels"], name=header["label_map"], source=header["label_source"]
-        )
+        labels = LabelMap(header["labels"], name=header["label_map"], source=header["label_source"])
         logits = pc.list_flatten(frames["frame_logits"]).to_numpy()
         return cls(
             video=header["video"],

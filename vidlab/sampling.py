@@ -34,7 +34,9 @@ _SLACK_SECONDS = 1e-6
 
 
 def at_rate(
-    pts_seconds: Sequence[float] | NDArray[np.float64], fps: float | Fraction, *,
+    pts_seconds: Sequence[float] | NDArray[np.float64],
+    fps: float | Fraction,
+    *,
     end_seconds: float | None = None,
 ) -> NDArray[np.int64]:
     """Return the frames on screen at the instants ``first + k / fps``, k = 0, 1, 2 and so on.
@@ -153,7 +155,12 @@ def every_nth(num_frames: int, n: int, *, start: int = 0) -> NDArray[np.int64]:
 
 
 def windows(
-    num_frames: int, length: int, *, stride: int = 1, hop: int | None = None, tail: Tail = "drop",
+    num_frames: int,
+    length: int,
+    *,
+    stride: int = 1,
+    hop: int | None = None,
+    tail: Tail = "drop",
 ) -> list[NDArray[np.int64]]:
     """Return clips of `length` frames that start every `hop` frames.
 
@@ -189,7 +196,12 @@ def windows(
 
 
 def uniform_clips(
-    num_frames: int, length: int, *, num_clips: int, stride: int = 1, tail: Tail = "pad",
+    num_frames: int,
+    length: int,
+    *,
+    num_clips: int,
+    stride: int = 1,
+    tail: Tail = "pad",
 ) -> list[NDArray[np.int64]]:
     """Return `num_clips` clips spread evenly from the first possible start to the last.
 

@@ -17,6 +17,7 @@ from vidlab.core.errors import (
 )
 from vidlab.models import lookup
 from vidlab.models.card import card_named
+from vidlab.models.loading import _card_like
 
 CARD = card_named("movinet-a0-stream")
 INT8 = CARD.variant("int8")
@@ -95,9 +96,7 @@ def test_weights_that_are_nowhere_name_the_mirror_and_the_file(
     monkeypatch, tmp_path: Path, cache: Path
 ) -> None:
     monkeypatch.delenv("VIDLAB_MODELS", raising=False)
-    monkeypatch.setattr(
-        "vidlab.models.download._TIMEOUT_SECONDS", 2.0
-    )
+    monkeypatch.setattr("vidlab.models.download._TIMEOUT_SECONDS", 2.0)
     monkeypatch.setattr("urllib.request.urlopen", _no_network)
     with pytest.raises(DownloadError, match=f"put {INT8.file} into a directory.*VIDLAB_MODELS"):
         vl.load_model("litert:movinet-a0-stream")
@@ -154,3 +153,17 @@ def test_files_that_are_no_model_are_refused(tmp_path: Path) -> None:
 def test_another_litert_file_than_a_stream_is_refused(mirror: Path) -> None:
     with pytest.raises(WeightsError, match=r"signature|stream"):
         vl.load_model(mirror / "mobilenet_v2_1.0_224_quant.tflite")
+
+
+@pytest.mark.parametrize(
+    ("name", "card"),
+    [
+        ("google/movinet/tensorFlow2/a2-stream-kinetics-600-classification/3", "movinet-a2-stream"),
+        ("https://tfhub.dev/tensorflow/movinet/a5/base/kinetics-600/1", "movinet-a5-base"),
+        ("weights/movinet_a1_stream_mine", "movinet-a1-stream"),
+        ("weights/mine", None),
+    ],
+)
+def test_a_handle_or_path_may_name_its_card(name: str, card: str | None) -> None:
+    found = _card_like(name)
+    assert (found.name if found else None) == card

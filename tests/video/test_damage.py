@@ -29,9 +29,10 @@ def faststart(tmp_path_factory) -> bytes:
     """An MP4 whose index comes first, as on the web: 300 frames."""
     folder = tmp_path_factory.mktemp("faststart")
     make_video(folder / "a.mp4", num_frames=300)
-    with av.open(str(folder / "a.mp4")) as source, av.open(
-        str(folder / "b.mp4"), "w", options={"movflags": "faststart"}
-    ) as out:
+    with (
+        av.open(str(folder / "a.mp4")) as source,
+        av.open(str(folder / "b.mp4"), "w", options={"movflags": "faststart"}) as out,
+    ):
         stream = out.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.dts is not None:

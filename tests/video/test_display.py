@@ -81,8 +81,12 @@ def test_matrices_that_make_no_sense_are_said_and_not_applied():
 @pytest.mark.parametrize(
     ("ratio", "size"),
     [
-        (None, (60, 40)), (Fraction(1), (60, 40)), (Fraction(4, 3), (80, 40)),
-        (Fraction(1, 2), (60, 80)), (Fraction(64, 51), (75, 40)), (Fraction(0), (60, 40)),
+        (None, (60, 40)),
+        (Fraction(1), (60, 40)),
+        (Fraction(4, 3), (80, 40)),
+        (Fraction(1, 2), (60, 80)),
+        (Fraction(64, 51), (75, 40)),
+        (Fraction(0), (60, 40)),
         (Fraction(1, 5000), (60, 40)),
     ],
 )
@@ -147,9 +151,14 @@ def test_a_size_that_changes_on_the_way_is_scaled_to_the_first(tmp_path):
     assert [code for _, code in frames] == [*range(30), *range(30)]
 
 
-@pytest.mark.parametrize(("suffix", "codec", "pixel_format"), [
-    (".png", "png", "rgb24"), (".jpg", "mjpeg", "yuvj444p"), (".bmp", "bmp", "bgr24"),
-])
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pixel_format"),
+    [
+        (".png", "png", "rgb24"),
+        (".jpg", "mjpeg", "yuvj444p"),
+        (".bmp", "bmp", "bgr24"),
+    ],
+)
 def test_a_picture_is_a_video_of_one_frame(tmp_path, suffix, codec, pixel_format):
     from synthetic import barcode
 

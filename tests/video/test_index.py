@@ -74,8 +74,12 @@ def test_hidden_vp9_frames_in_packets_of_their_own(sample):
     """VP9 keeps pictures that are only referred to; a filter gives each its own packet."""
     with av.open(str(sample("webm").path)) as container:
         split = BitStreamFilterContext("vp9_superframe_split", container.streams.video[0])
-        packets = [bytes(part) for whole in container.demux(video=0) if whole.size
-                   for part in split.filter(whole)]
+        packets = [
+            bytes(part)
+            for whole in container.demux(video=0)
+            if whole.size
+            for part in split.filter(whole)
+        ]
     assert len(packets) > 120  # else this tests nothing
     hidden = [is_hidden_frame("vp9", data) for data in packets]
     assert hidden == [count == 0 for count in decoded_one_by_one("vp9", packets)]
@@ -107,9 +111,12 @@ def test_frames_without_a_timestamp_follow_the_one_before(sample):
 def test_a_fragmented_mp4(tmp_path):
     make_video(tmp_path / "plain.mp4", num_frames=100)
     target = tmp_path / "fragments.mp4"
-    with av.open(str(tmp_path / "plain.mp4")) as given, av.open(
-        str(target), "w", options={"movflags": "frag_keyframe+empty_moov+default_base_moof"}
-    ) as out:
+    with (
+        av.open(str(tmp_path / "plain.mp4")) as given,
+        av.open(
+            str(target), "w", options={"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+        ) as out,
+    ):
         stream = out.add_stream_from_template(given.streams.video[0])
         for packet in given.demux(video=0):
             if packet.dts is not None:

@@ -199,8 +199,14 @@ def test_rotated_phone_video_is_upright(odd: Path):
 
 
 @pytest.mark.parametrize(
-    "name", ["mmaction2_demo.mp4", "carving_ice.mp4", "flipping_a_pancake.mkv",
-             "v_SoccerJuggling_g23_c01.avi", "paddle_horse_riding.gif"],
+    "name",
+    [
+        "mmaction2_demo.mp4",
+        "carving_ice.mp4",
+        "flipping_a_pancake.mkv",
+        "v_SoccerJuggling_g23_c01.avi",
+        "paddle_horse_riding.gif",
+    ],
 )
 def test_clips_agree_with_bare_pyav(clips: Path, name: str):
     video = Video(clips / name)

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from synthetic import KINDS, read_barcode
 
-from vidlab.core.errors import OptionError, VideoError
-from vidlab.core.errors import FrameRangeError
+from vidlab.core.errors import FrameRangeError, OptionError, VideoError
 from vidlab.video import Video
 
 ALL = pytest.mark.parametrize("kind", KINDS)

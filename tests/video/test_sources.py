@@ -34,9 +34,21 @@ def check(video: Video) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["plain.mp4", "-dash.mp4", "concat:a|b.mp4", "pipe:0", "http:x.mp4", "50%03d.mp4", "file:x.mp4",
-     "näme 中文 \U0001f3a5.mp4", "no suffix", "with 'quotes' \"here\".mp4", "#hash?query=1.mp4",
-     "video.jpg", "new\nline.mp4"],
+    [
+        "plain.mp4",
+        "-dash.mp4",
+        "concat:a|b.mp4",
+        "pipe:0",
+        "http:x.mp4",
+        "50%03d.mp4",
+        "file:x.mp4",
+        "näme 中文 \U0001f3a5.mp4",
+        "no suffix",
+        "with 'quotes' \"here\".mp4",
+        "#hash?query=1.mp4",
+        "video.jpg",
+        "new\nline.mp4",
+    ],
 )
 @pytest.mark.parametrize("kind", ["str", "Path", "relative"])
 def test_any_file_name(clip, tmp_path, monkeypatch, name, kind):
@@ -131,8 +143,15 @@ def test_no_permission(clip, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "address", ["rtsp://127.0.0.1/x", "ftp://127.0.0.1/x.mp4", "tcp://127.0.0.1:1", "udp://@:1",
-                "unix:///x", "data://x"],
+    "address",
+    [
+        "rtsp://127.0.0.1/x",
+        "ftp://127.0.0.1/x.mp4",
+        "tcp://127.0.0.1:1",
+        "udp://@:1",
+        "unix:///x",
+        "data://x",
+    ],
 )
 def test_other_protocols_are_refused(address):
     with pytest.raises(VideoOpenError, match=r"files and http\(s\) addresses, not"):
@@ -140,8 +159,17 @@ def test_other_protocols_are_refused(address):
 
 
 @pytest.mark.parametrize(
-    "text", ["concat:a.mp4|b.mp4", "pipe:0", "file:clip.mp4", "crypto:clip.mp4",
-             "subfile,,start,0,,:x", "cache:clip.mp4", "lavfi:testsrc", "async:clip.mp4"],
+    "text",
+    [
+        "concat:a.mp4|b.mp4",
+        "pipe:0",
+        "file:clip.mp4",
+        "crypto:clip.mp4",
+        "subfile,,start,0,,:x",
+        "cache:clip.mp4",
+        "lavfi:testsrc",
+        "async:clip.mp4",
+    ],
 )
 def test_ffmpeg_prefixes_are_only_names(clip, monkeypatch, text):
     monkeypatch.chdir(clip.parent)
@@ -295,8 +323,8 @@ def test_an_absurd_picture_is_refused_before_it_is_decoded(tmp_path):
     import zlib
 
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(
-            ">I", zlib.crc32(kind + data)
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         )
 
     header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)

@@ -105,9 +105,7 @@ def test_real_sound_is_not_silent(clips):
         stream = container.streams.audio[0]
         assert video.audio_sample_rate == stream.rate
         assert video.num_audio_channels == stream.channels
-        bare = np.concatenate(
-            [frame.to_ndarray().T for frame in container.decode(stream)], axis=0
-        )
+        bare = np.concatenate([frame.to_ndarray().T for frame in container.decode(stream)], axis=0)
     ours = np.concatenate([sound for _, sound in video.walk()])
     assert np.array_equal(ours[: len(bare)], bare[: len(ours)])
 

@@ -24,13 +24,23 @@ def say(message: str) -> None:
 
 
 def progress(
-    iterable: Iterable[Any] | None = None, *, total: float | None = None, desc: str = "",
-    unit: str = "it", disable: bool = False, **options: Any,
+    iterable: Iterable[Any] | None = None,
+    *,
+    total: float | None = None,
+    desc: str = "",
+    unit: str = "it",
+    disable: bool = False,
+    **options: Any,
 ) -> Any:
     """Return a tqdm bar that fits the place: a widget in Jupyter, text in a terminal."""
     from tqdm.auto import tqdm
 
     return tqdm(
-        iterable, total=total, desc=desc, unit=unit, leave=False,
-        disable=disable or is_quiet(), **options,
+        iterable,
+        total=total,
+        desc=desc,
+        unit=unit,
+        leave=False,
+        disable=disable or is_quiet(),
+        **options,
     )

@@ -13,9 +13,15 @@ from vidlab.core.errors import MissingDependencyError
 
 # Distribution extra that brings each optional module.
 _EXTRA_OF = {
-    "torch": "torch", "torchvision": "torch", "safetensors": "torch",
-    "tensorflow": "tfhub", "tensorflow_hub": "tfhub", "kagglehub": "tfhub",
-    "ai_edge_litert": "litert", "matplotlib": "notebook", "jupyterlab": "notebook",
+    "torch": "torch",
+    "torchvision": "torch",
+    "safetensors": "torch",
+    "tensorflow": "tfhub",
+    "tensorflow_hub": "tfhub",
+    "kagglehub": "tfhub",
+    "ai_edge_litert": "litert",
+    "matplotlib": "notebook",
+    "jupyterlab": "notebook",
 }
 
 
@@ -41,8 +47,7 @@ def require(module: str, *, why: str) -> ModuleType:
         else:
             reason = f"{root} is installed but does not import ({error})"
         raise MissingDependencyError(
-            f"{why[:1].upper()}{why[1:]} needs {root}: {reason}. "
-            f'Run: pip install "vidlab[{extra}]"'
+            f'{why[:1].upper()}{why[1:]} needs {root}: {reason}. Run: pip install "vidlab[{extra}]"'
         ) from error
 
 

@@ -31,9 +31,7 @@ class LabelMap(Sequence[str]):
             raise LabelMapError("A label map needs at least one label; got none.")
         for class_id, label in enumerate(items):
             if not isinstance(label, str) or not label.strip():
-                raise LabelMapError(
-                    f"Label {class_id} must be a non-empty string; got {label!r}."
-                )
+                raise LabelMapError(f"Label {class_id} must be a non-empty string; got {label!r}.")
         ids = {label: class_id for class_id, label in enumerate(items)}
         if len(ids) != len(items):
             repeated = next(label for label in items if items.count(label) > 1)

@@ -47,8 +47,7 @@ class Selection:
             )
         if not 0.0 <= self.score_threshold <= 1.0:
             raise OptionError(
-                "score_threshold is a probability between 0 and 1; "
-                f"got {self.score_threshold!r}."
+                f"score_threshold is a probability between 0 and 1; got {self.score_threshold!r}."
             )
         for name in ("label_allow_list", "label_deny_list"):
             labels = getattr(self, name)
@@ -163,9 +162,7 @@ class Model(ABC):
         """
 
     @abstractmethod
-    def step(
-        self, frames: NDArray[np.float32], state: State
-    ) -> tuple[NDArray[np.float32], State]:
+    def step(self, frames: NDArray[np.float32], state: State) -> tuple[NDArray[np.float32], State]:
         """Run the next frames of a video.
 
         Args:

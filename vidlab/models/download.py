@@ -30,9 +30,7 @@ def download_variant(card: ModelCard, variant: Variant) -> Path:
     """
     target = cache_path(variant)
     if variant.url is not None:
-        download(
-            variant.url, target, sha256=variant.sha256, title=f"{card.name} ({variant.name})"
-        )
+        download(variant.url, target, sha256=variant.sha256, title=f"{card.name} ({variant.name})")
         return target
     if variant.handle is not None:
         return _from_kaggle(variant.handle, target, variant)

@@ -182,9 +182,7 @@ def _can_run(backend: str, card: ModelCard, variant: Variant) -> bool:
     return backend == "torch" and card.family == "movinet"
 
 
-def _load_card(
-    card: ModelCard, backend: str | None, variant: str | None, opener: _Opener
-) -> Model:
+def _load_card(card: ModelCard, backend: str | None, variant: str | None, opener: _Opener) -> Model:
     wanted = [card.variant(variant)] if variant else list(card.variants)
     if backend is None:
         usable = [
@@ -215,9 +213,7 @@ def _download_best(card: ModelCard, wanted: list[Variant], backend: str) -> Foun
     raise lookup.missing(card, backend=backend, variants=wanted)
 
 
-def _load_path(
-    path: Path, backend: str | None, card: ModelCard | None, opener: _Opener
-) -> Model:
+def _load_path(path: Path, backend: str | None, card: ModelCard | None, opener: _Opener) -> Model:
     format_ = format_of(path)
     native = next(name for name, formats in NATIVE_FORMATS.items() if format_ in formats)
     backend = backend or native
@@ -281,7 +277,7 @@ def _card_of_content(path: Path, format_: Format) -> tuple[ModelCard, Variant] |
 
 def _card_like(name: str) -> ModelCard | None:
     """Return the MoViNet card that a path or handle speaks of, if it names size and kind."""
-    match = re.search(r"movinet.*?\b_?(a[0-5])[-_/](stream|base)", name.lower())
+    match = re.search(r"movinet.*?[-_/](a[0-5])[-_/](stream|base)", name.lower())
     return cards().get(f"movinet-{match[1]}-{match[2]}") if match else None
 
 
@@ -307,9 +303,7 @@ def _load_hub_address(
 class _Opener:
     """Opens weights that are here with the options of one ``load_model`` call."""
 
-    def __init__(
-        self, *, labels: LabelMap | None, num_threads: int, selection: Selection
-    ) -> None:
+    def __init__(self, *, labels: LabelMap | None, num_threads: int, selection: Selection) -> None:
         self.labels = labels
         self.num_threads = num_threads
         self.selection = selection
@@ -347,7 +341,7 @@ class _Opener:
         source = _cheapest_source(card, found)
         network, converted_from = torch_backend.load_network(source)
         if card is None:
-            card = _card_like(f"movinet_{network.config.size}_{network.config.kind}")
+            card = cards().get(f"movinet-{network.config.size}-{network.config.kind}")
         if card is None:
             raise _needs_card(found.path)
         about = self._about(card, found, network.config.num_classes, torch_backend.runtime())
@@ -405,5 +399,5 @@ def _anonymous_card(name: str, height: int, width: int, num_classes: int) -> Mod
 def _needs_card(path: Path) -> OptionError:
     return OptionError(
         f"{path.name} does not say its input size and frame rate. Name the card it follows: "
-        f"load_model({str(path)!r}, card=\"movinet-a0-stream\")."
+        f'load_model({str(path)!r}, card="movinet-a0-stream").'
     )

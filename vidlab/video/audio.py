@@ -48,7 +48,11 @@ class AudioReader:
     """
 
     def __init__(
-        self, source: Source, *, max_pixels: int, start_seconds: float,
+        self,
+        source: Source,
+        *,
+        max_pixels: int,
+        start_seconds: float,
         warn: Callable[[str], None],
     ) -> None:
         self._lock = threading.Lock()

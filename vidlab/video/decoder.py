@@ -63,7 +63,8 @@ class Decoder:
             # AVI keeps no presentation timestamps; for these codecs FFmpeg fills in the order
             # of decoding, which is another one where frames are reordered.
             self.has_true_pts = not (
-                self._container.format.name == "avi" and context.has_b_frames
+                self._container.format.name == "avi"
+                and context.has_b_frames
                 and context.codec.canonical_name in ("h264", "hevc", "vvc")
             )
         except BaseException:

@@ -38,8 +38,12 @@ class Display:
     """
 
     def __init__(
-        self, coded_width: int, coded_height: int, *,
-        sample_aspect_ratio: Fraction | None, matrix: bytes | None,
+        self,
+        coded_width: int,
+        coded_height: int,
+        *,
+        sample_aspect_ratio: Fraction | None,
+        matrix: bytes | None,
     ) -> None:
         self.warnings: list[str] = []
         self.coded_width, self.coded_height = coded_width, coded_height
@@ -82,8 +86,12 @@ class Display:
         how = Interpolation.AREA if smaller else Interpolation.BILINEAR
         with self._lock:
             flat = self._reformatter.reformat(
-                picture, width=width, height=height, format="rgb24",
-                interpolation=int(how), threads=1,
+                picture,
+                width=width,
+                height=height,
+                format="rgb24",
+                interpolation=int(how),
+                threads=1,
             )
         plane = flat.planes[0]
         # A plane has the buffer interface, which its type stub does not say.

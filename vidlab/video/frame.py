@@ -25,12 +25,23 @@ class Frame:
     """
 
     __slots__ = (
-        "_display", "_picture", "_rgb", "duration_seconds", "index", "is_damaged",
-        "is_keyframe", "pts_seconds",
+        "_display",
+        "_picture",
+        "_rgb",
+        "duration_seconds",
+        "index",
+        "is_damaged",
+        "is_keyframe",
+        "pts_seconds",
     )
 
     def __init__(
-        self, picture: VideoFrame, display: Display, *, index: int, pts_seconds: float,
+        self,
+        picture: VideoFrame,
+        display: Display,
+        *,
+        index: int,
+        pts_seconds: float,
         duration_seconds: float | None,
     ) -> None:
         self._picture: VideoFrame | None = picture

@@ -145,7 +145,8 @@ class IndexWriter:
             keyframe_pts=np.array(self._keyframe_pts, dtype=np.int64),
             end=_end(pts, stated_duration=self._clock.last_duration, usual=self._usual),
             time_base=self._time_base,
-            is_by_pts=self._keeps_pts and self._clock.has_real_pts
+            is_by_pts=self._keeps_pts
+            and self._clock.has_real_pts
             and bool(np.all(np.diff(pts) > 0)),
             stopped=stopped,
         )

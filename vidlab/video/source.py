@@ -106,17 +106,24 @@ class Source:
             if self._path is not None:
                 # The prefix keeps FFmpeg from reading a protocol into the file's name.
                 container = av.open(
-                    f"file:{self._path}", "r", metadata_errors="ignore",
+                    f"file:{self._path}",
+                    "r",
+                    metadata_errors="ignore",
                     options=options | {"protocol_whitelist": _FILE_PROTOCOLS},
                 )
             elif self._url is not None:
                 container = av.open(
-                    self._url, "r", metadata_errors="ignore", timeout=OPEN_TIMEOUT_SECONDS,
+                    self._url,
+                    "r",
+                    metadata_errors="ignore",
+                    timeout=OPEN_TIMEOUT_SECONDS,
                     options=options | {"protocol_whitelist": _HTTP_PROTOCOLS},
                 )
             else:
                 container = av.open(
-                    self._stream(), "r", metadata_errors="ignore",
+                    self._stream(),
+                    "r",
+                    metadata_errors="ignore",
                     buffer_size=_READ_BUFFER_BYTES,
                     options=options | {"protocol_whitelist": "crypto"},
                 )
@@ -158,7 +165,7 @@ class Source:
     def hint(self) -> str:
         """Say what the bytes look like, where that may explain why they are no video."""
         try:
-            with self._raw() as stream:
+            with self.open_bytes() as stream:
                 head = stream.read(64)
                 num_bytes = stream.seek(0, io.SEEK_END)
                 if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
@@ -173,7 +180,12 @@ class Source:
         kind = "text" if head.isascii() and head.decode("ascii").isprintable() else "data"
         return f" ({num_bytes} bytes; starts with the {kind} {head[:24]!r})"
 
-    def _raw(self) -> IO[bytes]:
+    def open_bytes(self) -> IO[bytes]:
+        """Open the file's own bytes, for reading.
+
+        Raises:
+            OSError: The file is gone, or the source is an address.
+        """
         if self._path is not None:
             return open(self._path, "rb")
         if self._url is not None:

@@ -7,10 +7,11 @@ import operator
 import os
 import threading
 from collections.abc import Iterator
-from typing import BinaryIO, Self
+from typing import IO, BinaryIO, Self
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
@@ -97,7 +98,10 @@ class Video:
     """
 
     def __init__(
-        self, source: str | os.PathLike[str] | bytes | BinaryIO, *, name: str | None = None,
+        self,
+        source: str | os.PathLike[str] | bytes | BinaryIO,
+        *,
+        name: str | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.source = source
@@ -133,7 +137,9 @@ class Video:
             raise VideoOpenError(f"{where} has a video stream without a single readable frame.")
         stream, container = decoder.stream, decoder.container
         self._display = Display(
-            picture.width, picture.height, sample_aspect_ratio=stream.sample_aspect_ratio,
+            picture.width,
+            picture.height,
+            sample_aspect_ratio=stream.sample_aspect_ratio,
             matrix=display_matrix_of(picture),
         )
         self.warnings += self._display.warnings
@@ -153,9 +159,7 @@ class Video:
         self.container: str = container.format.name
         self.pixel_format: str = picture.format.name
         self.metadata: dict[str, str] = {**container.metadata, **stream.metadata}
-        self._stated_rates = [
-            rate for rate in (stream.average_rate, stream.guessed_rate) if rate
-        ]
+        self._stated_rates = [rate for rate in (stream.average_rate, stream.guessed_rate) if rate]
         # What the header says: good enough for a progress bar, and free.
         self.stated_duration_seconds: float | None = (
             container.duration / av.time_base if container.duration else None
@@ -215,6 +219,29 @@ class Video:
 
     def __bool__(self) -> bool:
         return True  # not by way of __len__, which would read the file
+
+    # ---- the source itself, for who serves or copies it ------------------------------------
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether reading goes over the network."""
+        return self._opener.source.is_remote
+
+    def open_container(self) -> InputContainer:
+        """Open the source anew with PyAV, within this video's limits; the caller closes it.
+
+        Raises:
+            VideoError: The source is gone, or is no longer a video.
+        """
+        return self._opener.source.open(max_pixels=self._opener.max_pixels)
+
+    def open_bytes(self) -> IO[bytes]:
+        """Open the source's bytes as they are; the caller closes the file.
+
+        Raises:
+            OSError: The file is gone, or the source is an address.
+        """
+        return self._opener.source.open_bytes()
 
     # ---- frames in order ---------------------------------------------------------------------
 
@@ -388,7 +415,10 @@ class Video:
     # ---- sound -------------------------------------------------------------------------------
 
     def audio_blocks(
-        self, *, start_seconds: float | None = None, stop_seconds: float | None = None,
+        self,
+        *,
+        start_seconds: float | None = None,
+        stop_seconds: float | None = None,
         block_seconds: float = 1.0,
     ) -> Iterator[NDArray[np.float32]]:
         """Yield the sound, in blocks, on the clock of the frames.
@@ -474,8 +504,10 @@ class Video:
     def _open_audio(self, start_seconds: float) -> AudioReader:
         self._check_open()
         audio = AudioReader(
-            self._opener.source, max_pixels=self._opener.max_pixels,
-            start_seconds=start_seconds, warn=self._warn_once,
+            self._opener.source,
+            max_pixels=self._opener.max_pixels,
+            start_seconds=start_seconds,
+            warn=self._warn_once,
         )
         self._opener.register(audio)
         return audio
@@ -505,7 +537,8 @@ class Video:
         else:
             try:
                 parts += [
-                    f"{self.fps:.5g} fps", f"{self.duration_seconds:.2f} s",
+                    f"{self.fps:.5g} fps",
+                    f"{self.duration_seconds:.2f} s",
                     f"{self.num_frames} frames",
                 ]
             except VideoError as error:
@@ -557,10 +590,13 @@ class Video:
                     wrong.counted() if self._is_index_decoded else self._make_index_by_decoding()
                 )
                 if wrong is not None and not wrong.is_by_pts:
-                    raise self._stop(damage(
-                        self._opener.source, len(self._index),
-                        "its frames are not the same each time it is read",
-                    ))
+                    raise self._stop(
+                        damage(
+                            self._opener.source,
+                            len(self._index),
+                            "its frames are not the same each time it is read",
+                        )
+                    )
             assert self._index is not None
             return self._index
 
@@ -580,7 +616,10 @@ class Video:
 
     def _frame(self, picture: VideoFrame, index: int, pts: int) -> Frame:
         return Frame(
-            picture, self._display, index=index, pts_seconds=self._seconds(pts),
+            picture,
+            self._display,
+            index=index,
+            pts_seconds=self._seconds(pts),
             duration_seconds=self._seconds(picture.duration) if picture.duration else None,
         )
 

@@ -42,9 +42,7 @@ class LiteRTModel(Model):
             name: np.zeros(shape, dtype) for name, (shape, dtype) in self._signature.states.items()
         }
 
-    def step(
-        self, frames: NDArray[np.float32], state: State
-    ) -> tuple[NDArray[np.float32], State]:
+    def step(self, frames: NDArray[np.float32], state: State) -> tuple[NDArray[np.float32], State]:
         """Run the next frames, one at a time: the file's signature takes one."""
         self.check_frames(frames)
         logits = np.empty((len(frames), self.num_classes), dtype=np.float32)

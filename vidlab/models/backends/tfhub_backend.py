@@ -43,9 +43,7 @@ class TFHubModel(Model):
         shape = self._tf.constant([1, 1, size.height_px, size.width_px, 3], self._tf.int32)
         return dict(self._module.signatures[_INIT_STATES](shape))
 
-    def step(
-        self, frames: NDArray[np.float32], state: State
-    ) -> tuple[NDArray[np.float32], State]:
+    def step(self, frames: NDArray[np.float32], state: State) -> tuple[NDArray[np.float32], State]:
         """Run the next frames, one at a time: the export answers only after its last frame."""
         self.check_frames(frames)
         if not self._is_stream:

@@ -39,9 +39,7 @@ class TorchModel(Model):
             )
         return self._fast.init_state()
 
-    def step(
-        self, frames: NDArray[np.float32], state: State
-    ) -> tuple[NDArray[np.float32], State]:
+    def step(self, frames: NDArray[np.float32], state: State) -> tuple[NDArray[np.float32], State]:
         """Run the next frames in one go."""
         self.check_frames(frames)
         if self.card.kind != "stream":

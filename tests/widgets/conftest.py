@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import make_video
+
+import vidlab as vl
+
+LABELS = [f"action {number}" for number in range(8)]
+
+
+@pytest.fixture(scope="session")
+def spelled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make (once) a video whose pixels spell the frame number."""
+    made: dict[str, Path] = {}
+    folder = tmp_path_factory.mktemp("spelled")
+
+    def make(kind: str, *, num_frames: int = 60, size: tuple[int, int] = (192, 144)) -> Path:
+        from synthetic import KINDS
+
+        name = f"{kind}-{num_frames}-{size[0]}x{size[1]}{KINDS[kind].suffix}"
+        if name not in made:
+            make_video(folder / name, kind=kind, num_frames=num_frames, size=size)
+            made[name] = folder / name
+        return made[name]
+
+    return make
+
+
+@pytest.fixture
+def predict_ids() -> Callable[..., vl.Predictions]:
+    """Make predictions whose top label is given for every sampled frame."""
+
+    def make(
+        video: vl.Video,
+        ids: Sequence[int],
+        *,
+        every: int = 5,
+        backend: str = "torch",
+        labels: Sequence[str] = LABELS,
+        video_name: str | None = None,
+    ) -> vl.Predictions:
+        frames = np.arange(len(ids)) * every
+        logits = np.zeros((len(ids), len(labels)), np.float32)
+        logits[np.arange(len(ids)), list(ids)] = 4
+        return vl.Predictions(
+            video=video_name or video.name, model="m", backend=backend, title=f"{backend}:m",
+            labels=vl.LabelMap(labels), frame_index=frames,
+            time_seconds=video.pts_seconds[frames], logits=logits,
+        )  # fmt: skip
+
+    return make

@@ -1,0 +1,378 @@
+"""The Python side of the player: options, state, questions from the page, clean-up."""
+
+from __future__ import annotations
+
+import ast
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import traitlets
+
+import vidlab as vl
+from vidlab.core.errors import OptionError, WidgetError
+from vidlab.core.palette import PALETTE
+from vidlab.widgets import ComparisonView, Player, media, show_comparison
+from vidlab.widgets import player as player_module
+
+
+class Page:
+    """Stands for the page: asks, and keeps what the kernel answers."""
+
+    def __init__(self, player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.player = player
+        self.answers: list[tuple[dict[str, Any], list[bytes]]] = []
+        self.changed = threading.Condition()
+        monkeypatch.setattr(player, "send", self.hear)
+
+    def hear(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        with self.changed:
+            self.answers.append((content, buffers or []))
+            self.changed.notify_all()
+
+    def ask(self, op: str, **more: Any) -> tuple[dict[str, Any], list[bytes]]:
+        request = f"{op}-{len(self.answers)}"
+        self.player._handle_custom_msg({"id": request, "op": op, **more}, [])
+        return self.answer_to(request)
+
+    def answer_to(self, request: str) -> tuple[dict[str, Any], list[bytes]]:
+        def final() -> list[tuple[dict[str, Any], list[bytes]]]:
+            return [
+                (content, buffers)
+                for content, buffers in self.answers
+                if content["id"] == request and "progress" not in content
+            ]
+
+        with self.changed:
+            assert self.changed.wait_for(final, timeout=60), "the kernel answers"
+            return final()[0]
+
+
+@pytest.fixture
+def video(spelled: Callable[..., Path]) -> vl.Video:
+    return vl.Video(spelled("mp4"))
+
+
+def test_unknown_options_are_refused_with_a_hint(video: vl.Video) -> None:
+    with pytest.raises(OptionError, match=r"no option 'topk'.*Did you mean 'top_k'"):
+        Player(video, topk=3)
+    with pytest.raises(OptionError, match="Did you mean 'speed'"):
+        Player(video, sped=3)
+
+
+@pytest.mark.parametrize("top_k", [0, 21, 2.5, True, "5"])
+def test_top_k_is_checked(top_k: Any, video: vl.Video) -> None:
+    with pytest.raises(OptionError, match="top_k must be a whole number from 1 to 20"):
+        Player(video, top_k=top_k)
+
+
+@pytest.mark.parametrize("speed", [0.05, 4.5, -1])
+def test_speed_is_checked(speed: float, video: vl.Video) -> None:
+    with pytest.raises(OptionError, match=r"speed must be from 0\.1 to 4"):
+        Player(video, speed=speed)
+
+
+@pytest.mark.parametrize("given", ["predictions.parquet", 3, [1, 2], {}])
+def test_what_is_not_predictions_is_refused(given: Any, video: vl.Video) -> None:
+    with pytest.raises(OptionError, match="predictions must be"):
+        Player(video, given)
+
+
+def test_frame_and_time_follow_each_other(spelled: Callable[..., Path]) -> None:
+    video = vl.Video(spelled("offset"))
+    player, seen = Player(video), []
+    assert (player.frame_index, player.time_seconds) == (0, pytest.approx(7.5))
+    player.observe(lambda change: seen.append((change["name"], change["new"])))
+    player.frame_index = 30
+    assert player.time_seconds == video.pts_seconds[30]
+    player.time_seconds = float(video.pts_seconds[12]) + 0.01
+    assert player.frame_index == 12
+    player.time_seconds = 0.0
+    assert player.frame_index == 0
+    assert ("frame_index", 30) in seen
+    assert ("frame_index", 12) in seen
+    for wrong in (-1, 60):
+        with pytest.raises(OptionError, match="has frames 0 to 59"):
+            player.frame_index = wrong
+    assert player.frame_index == 0
+    assert Player(video, frame_index=7).time_seconds == video.pts_seconds[7]
+
+
+def test_the_selection_is_checked(video: vl.Video) -> None:
+    player = Player(video)
+    player.selection = (3, 9)
+    assert player.selection == (3, 9)
+    for wrong in ((9, 3), (0, 61), (-1, 3)):
+        with pytest.raises(OptionError, match="A selection is"):
+            player.selection = wrong
+    with pytest.raises(traitlets.TraitError):
+        player.selection = (1, 2, 3)
+    player.selection = None
+    assert player.selection is None
+
+
+def test_state_from_the_page_needs_no_index(video: vl.Video, monkeypatch) -> None:
+    player = Player(video)
+    monkeypatch.setattr(vl.Video, "pts_seconds", property(lambda self: pytest.fail("indexed")))
+    player.set_state({"frame_index": 5, "time_seconds": 0.1, "playing": True})
+    assert (player.frame_index, player.time_seconds, player.playing) == (5, 0.1, True)
+
+
+def test_making_a_player_reads_no_index(video: vl.Video, monkeypatch) -> None:
+    monkeypatch.setattr(vl.Video, "_make_index", lambda self: pytest.fail("indexed"))
+    assert "mp4" in repr(Player(video))
+
+
+def test_the_bytes_come_in_pieces(video: vl.Video, monkeypatch) -> None:
+    page = Page(Player(video), monkeypatch)
+    opened, buffers = page.ask("open", page="a")
+    result = opened["result"]
+    assert result["how"] == "direct"
+    np.testing.assert_array_equal(np.frombuffer(buffers[0]), video.pts_seconds)
+    data = b""
+    while len(data) < result["num_bytes"]:
+        _, (piece,) = page.ask("read", token=result["token"], offset=len(data), length=5000)
+        assert 0 < len(piece) <= 5000
+        data += piece
+    assert data == Path(video.source).read_bytes()
+
+
+def test_no_bytes_of_the_video_are_in_the_state(spelled: Callable[..., Path]) -> None:
+    path = spelled("mp4")
+    player = Player(path.read_bytes(), layout={"width": "300px"})
+    state = player.get_state()
+    assert path.read_bytes()[:64] not in repr(state).encode()
+    assert all(not isinstance(value, bytes | memoryview) for value in state.values())
+    sizes = {key: len(repr(value)) for key, value in state.items() if key not in ("_esm", "_css")}
+    assert sum(sizes.values()) < 4000
+
+
+@pytest.mark.parametrize(
+    ("op", "more", "message"),
+    [
+        ("read", {"token": "x", "offset": 0, "length": 10}, "let go while it was loading"),
+        ("sing", {}, "knows no request 'sing'"),
+    ],
+)
+def test_errors_reach_the_page(op, more, message, video, monkeypatch) -> None:
+    answer, _ = Page(Player(video), monkeypatch).ask(op, **more)
+    assert answer["error"]["type"] == "WidgetError"
+    assert message in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(("offset", "length"), [(-1, 10), (0, 0), (0, 1 << 30)])
+def test_pieces_are_bounded(offset: int, length: int, video, monkeypatch) -> None:
+    page = Page(Player(video), monkeypatch)
+    token = page.ask("open", page="a")[0]["result"]["token"]
+    answer, _ = page.ask("read", token=token, offset=offset, length=length)
+    assert "A piece has 1 to" in answer["error"]["message"]
+
+
+def test_an_unexpected_error_is_a_sentence_too(video, monkeypatch, caplog) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(media, "prepare", broken)
+    answer, _ = Page(Player(video), monkeypatch).ask("open", page="a")
+    assert answer["error"]["message"] == (
+        "Something went wrong in the kernel: ZeroDivisionError: division by zero"
+    )
+    assert "player failed" in caplog.text
+
+
+def test_transcoding_tells_how_far_it_is(spelled, monkeypatch) -> None:
+    monkeypatch.setattr(player_module, "_PROGRESS_EVERY_SECONDS", 0)
+    page = Page(Player(spelled("hevc")), monkeypatch)
+    opened, _ = page.ask("open", page="a")
+    assert opened["result"]["how"] == "transcode"
+    assert opened["result"]["codec"] == "HEVC"
+    told = [content["progress"] for content, _ in page.answers if "progress" in content]
+    assert told[0]["phase"] == "indexing"
+    assert [each["fraction"] for each in told if each["phase"] == "transcoding"][-1] == 1
+    assert all(each["codec"] == "HEVC" for each in told)
+
+
+def test_two_pages_share_one_copy_and_the_last_lets_it_go(
+    spelled, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    page = Page(Player(spelled("hevc")), monkeypatch)
+    first, _ = page.ask("open", page="a")
+    second, _ = page.ask("open", page="b")
+    assert first["result"]["token"] == second["result"]["token"]
+    page.player._handle_custom_msg({"op": "release", "page": "a"}, [])
+    assert len(list(tmp_path.iterdir())) == 1
+    page.player._handle_custom_msg({"op": "release", "page": "b"}, [])
+    assert list(tmp_path.iterdir()) == []
+    again, _ = page.ask("open", page="a")
+    assert again["result"]["token"] != first["result"]["token"]
+    page.player.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_stops_the_work(spelled, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    reached = threading.Event()
+    may_go_on = threading.Event()
+    make = media._picture
+
+    def slow(*args: Any) -> Any:
+        reached.set()
+        assert may_go_on.wait(30)
+        return make(*args)
+
+    monkeypatch.setattr(media, "_picture", slow)
+    player = Player(spelled("hevc"))
+    page = Page(player, monkeypatch)
+    player._handle_custom_msg({"id": "1", "op": "open", "page": "a"}, [])
+    assert reached.wait(30)
+    thread = player._preparation
+    assert thread is not None
+    player.close()
+    may_go_on.set()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert list(tmp_path.iterdir()) == []
+    assert not [content for content, _ in page.answers if "result" in content]
+
+
+def test_shown_again_after_closing_it_comes_back(video: vl.Video) -> None:
+    player = Player(video)
+    player.close()
+    assert player.comm is None
+    data, _ = player._repr_mimebundle_()
+    assert player.comm is not None
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_a_cell_that_runs_again_closes_what_it_made_before(video, monkeypatch) -> None:
+    run = ["cell", "first"]
+    monkeypatch.setattr(player_module, "_current_cell", lambda: tuple(run))
+    early, late, kept = Player(video), Player(video), Player(video)
+    for each in (early, late, kept):
+        each._handle_custom_msg({"id": "1", "op": "predictions", "page": "p"}, [])
+    early._handle_custom_msg({"op": "release", "page": "p"}, [])
+    assert early.comm is not None, "the same run may show it again"
+    run[1] = "second"
+    fresh = Player(video)
+    assert early.comm is None
+    assert late.comm is not None, "a page still shows it"
+    late._handle_custom_msg({"op": "release", "page": "p"}, [])
+    assert late.comm is None
+    assert kept.comm is not None
+    fresh._handle_custom_msg({"op": "release", "page": "p"}, [])
+    assert fresh.comm is not None
+
+
+def test_what_the_page_is_told(video, predict_ids, monkeypatch) -> None:
+    one = predict_ids(video, [0, 0, 1, 1, 1])
+    two = predict_ids(video, [0, 0, 1, 2, 2], backend="litert")
+    page = Page(Player(video, [one, two], top_k=3), monkeypatch)
+    answer, buffers = page.ask("predictions")
+    result = answer["result"]
+    assert [model["letter"] for model in result["models"]] == ["A", "B"]
+    assert len(buffers) == 2 * 5 + 2
+    names = [label["name"] for label in result["labels"]]
+    np.testing.assert_array_equal(np.frombuffer(buffers[0], np.int32), [0, 5, 10, 15, 20])
+    np.testing.assert_array_equal(np.frombuffer(buffers[1]), video.pts_seconds[:25:5])
+    for start, each in ((0, one), (5, two)):
+        top = np.frombuffer(buffers[start + 2], np.int32).reshape(5, 3)
+        probability = np.frombuffer(buffers[start + 3], np.float32).reshape(5, 3)
+        expected = each.top1()
+        assert [names[i] for i in top[:, 0]] == expected["label"].tolist()
+        np.testing.assert_allclose(probability[:, 0], expected["probability"])
+    comparison = vl.Comparison([one, two])
+    np.testing.assert_array_equal(np.frombuffer(buffers[-1], np.float32), comparison.divergence)
+    found = comparison.disagreements()
+    assert result["disagreements"] == [[found["start_frame"][0], found["end_frame"][0]]]
+    leading = {"action 0", "action 1", "action 2"}
+    for label in result["labels"]:
+        if label["name"] in leading:
+            assert label["color"] == PALETTE.color_of(label["name"])
+            assert label["letter"]
+        else:
+            assert label["color"] is None
+
+
+def test_table_options_rule_what_is_shown(video, predict_ids, monkeypatch) -> None:
+    from vidlab.models.base import Selection
+
+    told = predict_ids(video, [0, 1, 2])
+    told.selection = Selection(label_deny_list=("action 1",), score_threshold=0.5)
+    _, buffers = Page(Player(video, told, top_k=2), monkeypatch).ask("predictions")
+    top = np.frombuffer(buffers[2], np.int32).reshape(3, 2)
+    assert (top[1] == -1).all(), "denied, and nothing else is above the threshold"
+    assert (top[[0, 2], 0] >= 0).all()
+    assert (top[:, 1] == -1).all()
+
+
+def contrast(first: str, second: str) -> float:
+    def luminance(color: str) -> float:
+        parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (
+            p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    high, low = sorted((luminance(first), luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_words_on_colours_can_be_read(video, predict_ids, monkeypatch) -> None:
+    labels = [f"reading test {number}" for number in range(40)]
+    told = predict_ids(video, [n % 40 for n in range(60)], every=1, labels=labels)
+    answer, _ = Page(Player(video, told), monkeypatch).ask("predictions")
+    colored = [label for label in answer["result"]["labels"] if label["color"]]
+    assert len(colored) == 40
+    assert all(contrast(label["color"], label["ink"]) >= 4.5 for label in colored)
+    assert len({label["letter"] for label in colored}) == 40
+
+
+def test_the_summary_without_widgets_is_escaped(video, predict_ids) -> None:
+    labels = ["<script>alert(1)</script>", "b"]
+    named = vl.Video(video.source, name="<b>&.mp4")
+    told = predict_ids(named, [0, 0], labels=labels)
+    data, _ = Player(named, told)._repr_mimebundle_()
+    assert "<script>" not in data["text/html"]
+    assert "&lt;script&gt;" in data["text/html"]
+    assert "<b>&.mp4" not in data["text/html"]
+    assert "alert(1)" in data["text/plain"]
+
+
+def test_comparison_view(video, predict_ids, monkeypatch) -> None:
+    told = [predict_ids(video, [0, 1]), predict_ids(video, [0, 2], backend="litert")]
+    without = vl.Comparison(told)
+    with pytest.raises(WidgetError, match="Give it: ComparisonView"):
+        ComparisonView(without)
+    assert ComparisonView(without, video=video, top_k=2).comparison is without
+    with pytest.raises(OptionError, match="ComparisonView shows a Comparison; got Predictions"):
+        ComparisonView(told[0])
+    with pytest.raises(OptionError, match=r"ComparisonView has no option 'vidoe'.*'video'"):
+        ComparisonView(without, video=video, vidoe=video)
+    shown: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    view = show_comparison(vl.Comparison(told, video=video))
+    assert shown == [view]
+    assert view._info["models"] == ["torch", "litert"]
+
+
+def test_the_front_end_writes_text_only() -> None:
+    source = (player_module._STATIC / "player.js").read_text(encoding="utf-8")
+    for risky in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert risky not in source
+    assert "import " not in source.replace("@import", ""), "one self-contained module"
+
+
+def test_the_module_names_no_framework() -> None:
+    for path in Path(player_module.__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {
+            alias.name.split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        assert not names & {"torch", "tensorflow", "matplotlib"}

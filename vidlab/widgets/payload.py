@@ -1,0 +1,156 @@
+"""What the page is told about predictions: a little JSON, and arrays as binary buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlab.core.palette import PALETTE
+
+if TYPE_CHECKING:
+    from vidlab.comparison import Comparison
+    from vidlab.predictions import Predictions
+
+NUM_PATTERNS = 6
+"""Textures the page knows: plain, "/", "\\", dots, "-", "x"."""
+
+NUM_CURVES = 5
+"""Probability curves a single model gets: more cannot be told apart."""
+
+
+def letter_of(model_index: int) -> str:
+    """Return the capital letter that stands for the n-th model on the page."""
+    return chr(ord("A") + model_index % 26)
+
+
+def top_classes(
+    predictions: Predictions, top_k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the most probable classes of each sampled frame, as the table would have them.
+
+    Args:
+        predictions: With their own options (allow and deny lists, threshold, maximum).
+        top_k: How many at most.
+
+    Returns:
+        Class ids int64 ``[N, k]`` (-1 where an option leaves no answer) and their
+        probabilities float32 ``[N, k]``.
+    """
+    selection = predictions.selection
+    allowed = np.asarray(selection.class_ids(predictions.labels), dtype=np.int64)
+    k = min(top_k, selection.max_results or len(allowed), len(allowed))
+    probabilities = predictions.probabilities[:, allowed]
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    chosen = np.take_along_axis(probabilities, order, axis=1).astype(np.float32)
+    ids = np.where(chosen >= selection.score_threshold, allowed[order], -1)
+    return ids, chosen
+
+
+def describe_predictions(
+    predictions: Sequence[Predictions], comparison: Comparison | None, *, top_k: int
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Return the answer to the page's ``predictions`` request.
+
+    The JSON names the labels once; arrays refer to them by number. Per model five buffers
+    follow: frame index int32 ``[N]``, seconds float64 ``[N]``, top labels int32 ``[N, k]``,
+    top probabilities float32 ``[N, k]``, curves float32 ``[L, N]``. Where models are compared,
+    the comparison's grid follows: seconds float64 ``[N]``, divergence float32 ``[N]``.
+    """
+    tops = [top_classes(each, top_k) for each in predictions]
+    # Labels that lead somewhere get colours, those on screen longest first.
+    seconds_led: dict[str, int] = {}
+    for each, (ids, _) in zip(predictions, tops, strict=True):
+        for class_id in ids[:, 0] if ids.shape[1] else ():
+            if class_id >= 0:
+                label = each.labels[int(class_id)]
+                seconds_led[label] = seconds_led.get(label, 0) + 1
+    colored = sorted(seconds_led, key=lambda label: -seconds_led[label])
+    curves = [_curve_ids(ids, each) if len(predictions) == 1 else []
+              for each, (ids, _) in zip(predictions, tops, strict=True)]  # fmt: skip
+    for each, class_ids in zip(predictions, curves, strict=True):
+        colored += [each.labels[i] for i in class_ids if each.labels[i] not in seconds_led]
+
+    names: dict[str, int] = {}
+    models: list[dict[str, Any]] = []
+    buffers: list[bytes] = []
+    for index, (each, (ids, chosen)) in enumerate(zip(predictions, tops, strict=True)):
+        number = np.full(len(each.labels) + 1, -1, dtype=np.int32)  # the last stays -1
+        for class_id in {*np.unique(ids).tolist(), *curves[index]} - {-1}:
+            number[class_id] = names.setdefault(each.labels[class_id], len(names))
+        models.append(
+            {
+                "title": each.title,
+                "letter": letter_of(index),
+                "k": ids.shape[1],
+                "curves": [int(number[i]) for i in curves[index]],
+            }
+        )
+        buffers += [
+            each.frame_index.astype("<i4").tobytes(),
+            each.time_seconds.astype("<f8").tobytes(),
+            number[ids].astype("<i4").tobytes(),
+            chosen.astype("<f4").tobytes(),
+            each.probabilities[:, curves[index]].T.astype("<f4").tobytes(),
+        ]
+    ranks = {label: rank for rank, label in enumerate(colored)}
+    PALETTE.assign(colored)
+    labels = [_describe_label(name, ranks.get(name)) for name in names]
+    content: dict[str, Any] = {
+        "models": models, "labels": labels, "disagreements": [],
+        "has_divergence": comparison is not None,
+    }  # fmt: skip
+    if comparison is not None:
+        buffers += [
+            comparison.time_seconds.astype("<f8").tobytes(),
+            comparison.divergence.astype("<f4").tobytes(),
+        ]
+        found = comparison.disagreements()
+        content["disagreements"] = [
+            [int(start), int(stop)]
+            for start, stop in zip(found["start_frame"], found["end_frame"], strict=True)
+        ]
+    return content, buffers
+
+
+def _curve_ids(ids: NDArray[np.int64], predictions: Predictions) -> list[int]:
+    """Return the classes worth a curve: those that lead, then those that came nearest."""
+    shown = np.unique(ids)
+    shown = shown[shown >= 0]
+    if not len(shown):
+        return []
+    leads = np.array([(ids[:, 0] == class_id).sum() for class_id in shown])
+    peaks = predictions.probabilities[:, shown].max(axis=0)
+    best = np.lexsort((-peaks, -leads))[:NUM_CURVES]
+    # A class that never got near anything is a flat line at zero.
+    return [int(shown[i]) for i in best if leads[i] or peaks[i] >= 0.05]
+
+
+def _describe_label(name: str, rank: int | None) -> dict[str, Any]:
+    """Return how the page draws a label; without a rank it never leads, and stays grey."""
+    if rank is None:
+        return {"name": name, "letter": "", "color": None, "ink": "", "pattern": 0}
+    color = PALETTE.color_of(name)
+    return {
+        "name": name,
+        # Small, as capitals are the models'.
+        "letter": PALETTE.letter_of(name).lower(),
+        "color": color,
+        "ink": _ink_on(color),
+        # The label on screen longest is plain; the others can be told from it without colour.
+        "pattern": rank % NUM_PATTERNS,
+    }
+
+
+def _ink_on(color: str) -> str:
+    """Return black or white, whichever is easier to read on `color` (WCAG 2.2: at least 4.5)."""
+    red, green, blue = (_linear(int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    # Contrast with black is (L + .05) / .05, with white 1.05 / (L + .05).
+    return "#000000" if (luminance + 0.05) ** 2 >= 0.05 * 1.05 else "#ffffff"
+
+
+def _linear(encoded: float) -> float:
+    return encoded / 12.92 if encoded <= 0.04045 else ((encoded + 0.055) / 1.055) ** 2.4
