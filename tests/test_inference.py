@@ -243,3 +243,11 @@ def test_compare_decodes_once_and_shows_both(clip: Path) -> None:
     assert both.divergence.max() == pytest.approx(0.0, abs=1e-6)
     with pytest.raises(OptionError, match="at least two models"):
         vl.compare(clip, [ArithmeticModel()])
+
+
+def test_the_bar_bears_a_header_that_states_too_little(clip: Path, capsys) -> None:
+    video = vl.Video(clip)
+    for stated in (0.5, None, 1e6):
+        video.stated_duration_seconds = stated
+        assert vl.predict(video, ArithmeticModel()).complete
+    assert "s of video" in capsys.readouterr().err

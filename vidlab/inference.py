@@ -487,10 +487,14 @@ def _drive(
             for prepared in decoder:
                 for number, pixels in prepared.pixels.items():
                     runners[number].push(prepared.index, prepared.pts_seconds, pixels)
-                bar.update(prepared.pts_seconds - last)
+                # A header may state too short a duration; tqdm cannot show more than all of it.
+                done = prepared.pts_seconds - last
+                bar.update(min(done, bar.total - bar.n) if total else done)
                 last = prepared.pts_seconds
             for runner in runners:
                 runner.finish()
+            if total and decoder.error is None:
+                bar.update(max(bar.total - bar.n, 0))  # the last frame's own time on screen
         except KeyboardInterrupt:
             return f"interrupted by the user at {last - start:.1f} s; what was done is kept"
     if decoder.error is not None:

@@ -1,4 +1,6 @@
-"""What vidlab says to a person while it works: short notes and progress, on stderr.
+"""What vidlab says to a person while it works: short notes and progress.
+
+Both go to stderr, notes in a notebook to the cell's output.
 
 Standard output is left to results, so ``vidlab … --json`` can be piped. ``VIDLAB_QUIET=1``
 silences notes and bars.
@@ -18,9 +20,16 @@ def is_quiet() -> bool:
 
 
 def say(message: str) -> None:
-    """Print one line for the user on stderr, unless quiet."""
+    """Print one line for the user, unless quiet."""
     if not is_quiet():
-        print(f"vidlab: {message}", file=sys.stderr, flush=True)
+        # A notebook shows stderr on red, as if something had gone wrong.
+        place = sys.stdout if _in_notebook() else sys.stderr
+        print(f"vidlab: {message}", file=place, flush=True)
+
+
+def _in_notebook() -> bool:
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return hasattr(get_ipython() if get_ipython else None, "kernel")
 
 
 def progress(
