@@ -1,0 +1,293 @@
+"""Weight files: safetensors in and out, and :func:`convert` from everything else.
+
+A file carries in its metadata what it is (``config``, JSON of a :class:`MovinetConfig`) and
+where it is from (``source``, ``source_kind``, ``source_sha256``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import vidlab
+from vidlab.core.dependencies import require
+from vidlab.core.errors import (
+    ConversionError,
+    OptionError,
+    WeightsError,
+    WeightsNotFoundError,
+)
+from vidlab.core.files import atomic_write
+from vidlab.models.convert.litert import FILE_IDENTIFIER, read_litert
+from vidlab.models.convert.tensorflow import read_checkpoint, read_savedmodel
+from vidlab.models.convert.tensorflow_names import check_complete, describe, parameter_shapes
+from vidlab.models.movinet.network import MoViNet
+from vidlab.models.movinet.spec import MovinetConfig
+
+_FORMAT = {"format": "vidlab", "format_version": "1", "architecture": "movinet"}
+
+
+def convert(
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    config: MovinetConfig | None = None,
+    weights_only: bool = False,
+) -> MovinetConfig:
+    """Convert MoViNet weights of any kind to a safetensors file.
+
+    What `source` is, is told by its content: a LiteRT file, a SavedModel directory, a TensorFlow
+    checkpoint (its prefix, its ``.index`` file, or a directory with one), or a PyTorch file.
+    `destination` appears whole or not at all.
+
+    Args:
+        source: What to read.
+        destination: Where to write; its name ends in ``.safetensors``.
+        config: Of the network, for sources that do not say it (checkpoints, PyTorch files).
+        weights_only: Allow a PyTorch file, which is a pickle, read with ``weights_only=True`` so
+            that it cannot run code.
+
+    Returns:
+        The configuration of the network.
+
+    Raises:
+        ConversionError: `source` is damaged, or nothing that holds MoViNet weights.
+        OptionError: `destination` has another suffix.
+        MissingDependencyError: What reads this kind is not installed.
+    """
+    source, destination = Path(source), Path(destination)
+    if destination.suffix != ".safetensors":
+        raise OptionError(
+            f"The destination must end in .safetensors; got {destination.name!r}. "
+            "vidlab writes no other kind."
+        )
+    kind = _kind_of(source)
+    if kind == "litert":
+        config, state = read_litert(source)
+    elif kind == "savedmodel":
+        config, state = read_savedmodel(source)
+    elif kind == "checkpoint":
+        source = _checkpoint_prefix(source)
+        config, state = read_checkpoint(source, config)
+    else:
+        config, state = _read_pickle(source, config, weights_only=weights_only)
+    provenance = {
+        "source": source.name,
+        "source_kind": kind,
+        "source_sha256": _digest(source),
+    }
+    try:
+        save_safetensors(destination, config, state, provenance=provenance)
+    except OSError as error:
+        raise ConversionError(f"Cannot write {str(destination)!r}: {error}.") from error
+    return config
+
+
+def save_safetensors(
+    path: str | os.PathLike[str],
+    config: MovinetConfig,
+    state: Mapping[str, Tensor],
+    *,
+    provenance: Mapping[str, str] | None = None,
+) -> None:
+    """Write weights and their configuration to a safetensors file, whole or not at all.
+
+    Args:
+        path: Where to.
+        config: Of the network.
+        state: Its ``state_dict()``.
+        provenance: More about where the weights are from, kept in the metadata.
+    """
+    safetensors = require("safetensors.torch", why="writing weights")
+    tensors = {
+        name: value.detach().cpu().contiguous()
+        for name, value in state.items()
+        if not name.endswith("num_batches_tracked")
+    }
+    metadata = {
+        **(provenance or {}),
+        **_FORMAT,
+        "config": config.to_json(),
+        "vidlab_version": vidlab.__version__,
+    }
+    with atomic_write(path) as stream:
+        stream.write(safetensors.save(tensors, metadata))
+
+
+def load_safetensors(path: str | os.PathLike[str]) -> MoViNet:
+    """Load a MoViNet from a file that :func:`save_safetensors` or :func:`convert` wrote.
+
+    Returns:
+        The network, set to predict (``eval()``).
+
+    Raises:
+        WeightsNotFoundError: There is no such file.
+        WeightsError: The file is damaged, or not a MoViNet's.
+        MissingDependencyError: safetensors is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsNotFoundError(f"There is no weights file {str(path)!r}.")
+    safetensors = require("safetensors", why="reading weights")
+    try:
+        with safetensors.safe_open(path, framework="pt") as stream:
+            metadata = stream.metadata() or {}
+            # The format may name any type; what is read is checked below.
+            state = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    except (
+        safetensors.SafetensorError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        RuntimeError,
+        AttributeError,
+        MemoryError,
+    ) as error:
+        hint = (
+            " It looks like a pickle; convert it with weights_only=True."
+            if _is_pickle(path)
+            else " Convert or fetch it again."
+        )
+        raise WeightsError(f"{str(path)!r} is not a safetensors file: {error}.{hint}") from error
+    if metadata.get("architecture") != _FORMAT["architecture"] or "config" not in metadata:
+        raise WeightsError(
+            f"{str(path)!r} does not say which MoViNet it holds. Use a file that vidlab convert "
+            "wrote."
+        )
+    try:
+        config = MovinetConfig.from_json(metadata["config"])
+    except OptionError as error:
+        raise WeightsError(f"{str(path)!r}: {error}") from error
+    _check_state(config, state, repr(str(path)))
+    # Not filled with random numbers first, which takes longer than reading the file.
+    with torch.device("meta"):
+        model = MoViNet(config)
+    model.load_state_dict(state, strict=False, assign=True)
+    for name, buffer in model.named_buffers():
+        if name.endswith("num_batches_tracked"):
+            owner = model.get_submodule(name.rpartition(".")[0])
+            owner.register_buffer("num_batches_tracked", torch.zeros_like(buffer, device="cpu"))
+    return model.eval()
+
+
+def _kind_of(source: Path) -> str:
+    if source.is_dir():
+        if (source / "saved_model.pb").is_file():
+            return "savedmodel"
+        if any(source.glob("*.index")):
+            return "checkpoint"
+        raise ConversionError(
+            f"{str(source)!r} is neither a SavedModel directory (no saved_model.pb) nor one of "
+            "checkpoints (no .index file)."
+        )
+    if source.suffix == ".index" or source.with_name(source.name + ".index").is_file():
+        return "checkpoint"
+    try:
+        with source.open("rb") as stream:
+            head = stream.read(16)
+    except OSError as error:
+        raise ConversionError(f"Cannot read {str(source)!r}: {error}.") from error
+    if head[4:8] == FILE_IDENTIFIER:
+        return "litert"
+    if _is_pickle(source):
+        return "pickle"
+    if head[8:9] == b"{":
+        raise ConversionError(
+            f"{str(source)!r} is safetensors already; load_safetensors reads it as it is."
+        )
+    raise ConversionError(
+        f"{str(source)!r} is not a kind of weights that vidlab reads; give a LiteRT file "
+        "(.tflite), a SavedModel directory, or a TensorFlow checkpoint."
+    )
+
+
+def _checkpoint_prefix(source: Path) -> Path:
+    if source.is_dir():
+        indexes = sorted(source.glob("*.index"))
+        if len(indexes) != 1:
+            raise ConversionError(
+                f"{str(source)!r} holds {len(indexes)} checkpoints; give one of "
+                f"{', '.join(index.stem for index in indexes[:5])}."
+            )
+        source = indexes[0]
+    return source.with_suffix("") if source.suffix == ".index" else source
+
+
+def _is_pickle(path: Path) -> bool:
+    # PyTorch files are zip archives, older ones bare pickles (protocol 2 and later).
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4)
+    except OSError:
+        return False
+    return head == b"PK\x03\x04" or (head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05")
+
+
+def _read_pickle(
+    source: Path, config: MovinetConfig | None, *, weights_only: bool
+) -> tuple[MovinetConfig, dict[str, Tensor]]:
+    if not weights_only:
+        raise ConversionError(
+            f"{str(source)!r} is a PyTorch pickle, which can run code when it is read. If it holds "
+            "nothing but weights, allow it with weights_only=True."
+        )
+    if config is None:
+        raise ConversionError(
+            f"{str(source)!r} does not say which MoViNet it holds; give its configuration, such as "
+            'config=MovinetConfig.official("a0", "stream").'
+        )
+    try:
+        loaded: Any = torch.load(source, map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler raises anything, even on harmless damage
+        raise ConversionError(
+            f"{str(source)!r} is damaged, or holds more than weights: "
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        ) from error
+    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, dict) or not all(isinstance(v, Tensor) for v in loaded.values()):
+        raise ConversionError(f"{str(source)!r} is not the state_dict() of a vidlab MoViNet.")
+    state = {
+        str(name): value
+        for name, value in loaded.items()
+        if not str(name).endswith("num_batches_tracked")
+    }
+    try:
+        _check_state(config, state, repr(str(source)))
+    except WeightsError as error:
+        raise ConversionError(str(error)) from error
+    return config, state
+
+
+def _check_state(config: MovinetConfig, state: Mapping[str, Tensor], what: str) -> None:
+    shapes = parameter_shapes(config)
+    for name, value in state.items():
+        if shapes.get(name) != tuple(value.shape) or value.dtype != torch.float32:
+            raise WeightsError(
+                f"{what}: {name} is {value.dtype} {list(value.shape)}, which does not fit "
+                f"{describe(config)}; expected {list(shapes[name]) if name in shapes else 'none'}."
+            )
+    check_complete(config, state, shapes)
+
+
+def _digest(source: Path) -> str:
+    """Return the SHA-256 of a file, or of a directory's or checkpoint's files in order."""
+    if source.is_dir():
+        files = sorted(path for path in source.rglob("*") if path.is_file())
+    elif source.is_file():
+        files = [source]
+    else:
+        files = sorted(source.parent.glob(f"{source.name}.*"))
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(block)
+    return digest.hexdigest()
