@@ -46,7 +46,8 @@ class TorchModel(Model):
             raise ModelError(
                 f"{self.title} answers whole clips and has no stream state; use classify()."
             )
-        self._use_threads()
+        # A single frame is too little for a second thread: waiting for it costs what it saves.
+        self._use_threads(1 if len(frames) == 1 else self.num_threads)
         with self._torch.inference_mode():
             logits, state = self._fast.step(self._tensor(frames[None]), state)
         return logits[0].numpy(), state
@@ -55,7 +56,7 @@ class TorchModel(Model):
         """Run whole clips ``[B, T, H, W, 3]``; return logits ``[B, num_classes]``."""
         for clip in clips:
             self.check_frames(clip)
-        self._use_threads()
+        self._use_threads(self.num_threads)
         with self._torch.inference_mode():
             logits: NDArray[np.float32] = self._fast(self._tensor(clips)).numpy()
         return logits
@@ -64,10 +65,10 @@ class TorchModel(Model):
         # [B, T, H, W, 3] in memory is [B, T, 3, H, W] with the channels last: no copy.
         return self._torch.from_numpy(clips).permute(0, 1, 4, 2, 3)
 
-    def _use_threads(self) -> None:
+    def _use_threads(self, num_threads: int) -> None:
         # The count belongs to the process, so another model may have changed it.
-        if self._torch.get_num_threads() != self.num_threads:
-            self._torch.set_num_threads(self.num_threads)
+        if self._torch.get_num_threads() != num_threads:
+            self._torch.set_num_threads(num_threads)
 
 
 def load_network(path: Path) -> tuple[Any, str | None]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
@@ -430,14 +430,21 @@ def _average_pool(x: Tensor) -> Tensor:
     # A depthwise filter is several times quicker than PyTorch's pooling; at the edges it divides
     # by 9 what is a sum of fewer.
     out = _sum_filter(x.shape[3])(x)
-    for dim in (1, 2):
-        before, after = same_padding(x.shape[dim], 3, 2)
-        last = out.shape[dim] - 1
-        num_padded = {0: before, last: after} if last else {0: before + after}
-        for place, num in num_padded.items():
-            if num:
-                out.select(dim, place).mul_(3 / (3 - num))
-    return out
+    return out.mul_(_edge_weights(x.shape[1], x.shape[2]).to(out))
+
+
+@lru_cache(maxsize=_MAX_SIZES)
+def _edge_weights(rows: int, columns: int) -> Tensor:
+    """Return 9 over the number of pixels under each place of the filter, ``[H, W, 1]``."""
+    along = []
+    for length in (rows, columns):
+        before, after = same_padding(length, 3, 2)
+        num_places = -(-length // 2)
+        num_pixels = torch.full((num_places,), 3.0)
+        num_pixels[0] -= before
+        num_pixels[-1] -= after
+        along.append(3 / num_pixels)
+    return (along[0][:, None] * along[1])[..., None]
 
 
 @cache
