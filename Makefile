@@ -28,7 +28,7 @@ format: ## Put every file into the common style
 
 demo: ## Compare models on one clip without a browser (VIDEO=clip.mp4); writes demo/
 	@sh scripts/venv.sh all
-	@exec $(PY) scripts/demo.py $(VIDEO)
+	@exec $(PY) scripts/demo.py $(if $(VIDEO),"$(VIDEO)")
 
 bench: ## Measure speed and memory
 	@sh scripts/venv.sh dev

@@ -4,7 +4,7 @@ Each measurement runs in a process of its own, in turn, so that peak memory is i
 change of the machine's mood meets both. The video is made once, from moving texture, and kept
 in `.cache/`::
 
-    .venv/bin/python benchmarks/end_to_end.py --model litert:movinet-a0-stream
+    .venv/bin/python benchmarks/end_to_end.py --model litert:movinet-a0-stream  # or another
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ GOAL_GROWTH_MB = 50.0
 def main() -> int:
     """Measure and print; exit code 1 where a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="litert:movinet-a0-stream")
+    parser.add_argument("--model", default="movinet-a0-stream")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--long-minutes", type=float, default=60.0, help="0 leaves memory out")

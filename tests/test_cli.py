@@ -113,6 +113,8 @@ _INT8 = "movinet_a0_stream_k600_int8.tflite"
         (["convert", "{clip}", "x.safetensors"], "mp4"),
         (["convert", "{clip}", "x.pt"], "must end in"),
         (["lab", "absent.ipynb"], "no notebook"),
+        (["predict", "{clip}", "--model", MODEL, "--out", "clip.mp4/p.csv"], "Cannot write"),
+        (["compare", "{clip}", "--model", MODEL, "--report", "clip.mp4/r.html"], "Cannot write"),
     ],
 )
 @pytest.mark.usefixtures("with_mirror")

@@ -70,7 +70,7 @@ def test_a_disagreement_at_the_end_ends_after_one_spacing() -> None:
     both = vl.Comparison([preds(certain(0, 0)), preds(certain(0, 1), backend="litert")])
     row = both.disagreements().iloc[0]
     assert row["end_seconds"] == pytest.approx(0.4)
-    assert row["end_frame"] == 7
+    assert row["end_frame"] == 12
 
 
 def test_small_divergences_can_be_left_out() -> None:
@@ -103,10 +103,15 @@ def test_models_with_different_rates_share_a_grid() -> None:
     assert both.table["label_litert"].tolist() == ["b", "b", "c", "c"]
 
 
-def test_latency_is_summarised_per_model() -> None:
-    first = preds(certain(0, 0), latency_seconds=np.array([0.001, 0.003], np.float32))
-    both = vl.Comparison([first, preds(certain(0, 0), backend="litert")])
+def test_latency_is_summarised_over_calls_after_the_first() -> None:
+    seconds = np.array([0.5, 0.5, 0.001, 0.001, 0.003, 0.003], np.float32)
+    first = preds(
+        certain(0, 0, 0, 0, 0, 0), latency_seconds=seconds, made_by={"answers_per_call": 2}
+    )
+    both = vl.Comparison([first, preds(certain(0, 0, 0, 0, 0, 0), backend="litert")])
     row = both.latency.set_index("model").loc["torch"]
+    assert row["answers_per_call"] == 2
+    assert row["first_call_ms"] == pytest.approx(1000.0)
     assert row["mean_ms"] == pytest.approx(2.0)
     assert row["median_ms"] == pytest.approx(2.0)
     assert np.isnan(both.latency.set_index("model").loc["litert", "mean_ms"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import warnings
@@ -11,6 +12,7 @@ import synthetic
 from arithmetic import ArithmeticModel
 
 import vidlab as vl
+import vidlab.video
 from vidlab.core.errors import ModelError, OptionError, VideoError
 from vidlab.inference import run
 from vidlab.sampling import at_rate
@@ -245,9 +247,71 @@ def test_compare_decodes_once_and_shows_both(clip: Path) -> None:
         vl.compare(clip, [ArithmeticModel()])
 
 
-def test_the_bar_bears_a_header_that_states_too_little(clip: Path, capsys) -> None:
+def test_the_bar_bears_a_header_that_states_too_little(clip: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     video = vl.Video(clip)
     for stated in (0.5, None, 1e6):
         video.stated_duration_seconds = stated
         assert vl.predict(video, ArithmeticModel()).complete
     assert "s of video" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [None, "litert:movinet-a0-stream", 3])
+def test_what_is_no_model_is_told(clip: Path, wrong) -> None:
+    for call in (
+        lambda: vl.predict(clip, wrong),
+        lambda: vl.stream(clip, wrong),
+        lambda: vl.compare(clip, [wrong, wrong]),
+    ):
+        with pytest.raises(OptionError, match="A loaded model is needed"):
+            call()
+
+
+def test_what_is_no_video_is_told() -> None:
+    with pytest.raises(OptionError, match="an iterable of frames"):
+        vl.stream(None, ArithmeticModel())  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="iterable of video frames"):
+        list(vl.stream([1, 2], ArithmeticModel()))  # type: ignore[list-item]
+
+
+def test_a_stream_leaves_the_callers_frames_open(clip: Path) -> None:
+    frames = vl.Video(clip).frames()
+    answers = vl.stream(frames, ArithmeticModel(), fps="source")
+    next(answers)
+    answers.close()
+    assert isinstance(next(frames), vl.video.Frame)
+
+
+def test_ctrl_c_between_two_calls_keeps_whole_answers(clip: Path, monkeypatch) -> None:
+    """Whatever statement the signal hits, the arrays fit together."""
+
+    class Interrupting(list):
+        def append(self, item) -> None:
+            super().append(item)
+            if len(self) == 3:
+                raise KeyboardInterrupt
+
+    from vidlab import inference
+
+    made = inference._StreamRunner.__init__
+
+    def init(self, *args) -> None:
+        made(self, *args)
+        self.answers = Interrupting()
+
+    monkeypatch.setattr(inference._StreamRunner, "__init__", init)
+    with pytest.warns(UserWarning, match="interrupted"):
+        preds = vl.predict(clip, ArithmeticModel(chunk_frames=8), fps="source", progress=False)
+    assert len(preds) == 24
+
+
+def test_an_interrupted_run_does_not_read_on_for_its_record(clip: Path) -> None:
+    class Interrupted(ArithmeticModel):
+        def step(self, frames, state):
+            raise KeyboardInterrupt
+
+    video = vl.Video(clip)
+    with pytest.warns(UserWarning, match="interrupted"):
+        preds = vl.predict(video, Interrupted(), progress=False)
+    assert preds.made_by["video"]["fps"] is None
+    assert not video.is_indexed

@@ -161,7 +161,8 @@ def test_an_answer_holds_until_the_next() -> None:
 
 def test_the_table_cannot_be_changed_from_outside() -> None:
     preds = make(np.zeros((1, 4), np.float32))
-    preds.table["label"] = "changed"
+    table = preds.table
+    table["label"] = "changed"
     assert "changed" not in set(preds.table["label"])
 
 
@@ -198,3 +199,41 @@ def test_unknown_and_exhausting_label_lists_are_refused() -> None:
 def test_arrays_that_do_not_fit_are_refused(wrong: dict) -> None:
     with pytest.raises(PredictionsError):
         make(**({"logits": np.zeros((2, 4), np.float32)} | wrong))
+
+
+def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    """Silent damage would be other numbers under the same record."""
+    preds = make(np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32))
+    path = tmp_path / "p.parquet"
+    preds.save(path)
+    good = path.read_bytes()
+    for place in range(8, len(good) // 2, 37):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        try:
+            again = vl.Predictions.load(path)
+        except PredictionsError:
+            continue
+        np.testing.assert_array_equal(again.logits, preds.logits)
+        pd.testing.assert_frame_equal(again.table, preds.table)
+
+
+def test_logits_that_are_no_numbers_are_refused() -> None:
+    logits = np.zeros((3, 4), np.float32)
+    logits[1, 2] = np.nan
+    with pytest.raises(PredictionsError, match=r"not finite, first on frame 6 of clip\.mp4"):
+        make(logits)
+
+
+def test_all_classes_can_be_asked_for() -> None:
+    assert Selection(max_results=3).updated(max_results="all").max_results is None
+    assert Selection().updated(max_results=np.int64(2)).max_results == 2
+
+
+def test_a_newer_label_list_replaces_the_older() -> None:
+    denied = Selection(label_deny_list=("ice",))
+    assert denied.updated(label_allow_list=["d"]).label_deny_list is None
+
+
+def test_a_path_that_is_none_is_told() -> None:
+    with pytest.raises(OptionError, match="A path was expected; got 3"):
+        make(np.zeros((1, 4), np.float32)).save(3)  # type: ignore[arg-type]

@@ -14,11 +14,15 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from vidlab.core.console import say
 from vidlab.core.errors import MissingDependencyError, OptionError, VidlabError
+from vidlab.core.files import check_writable
+
+if TYPE_CHECKING:
+    from vidlab.predictions import Predictions
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -128,6 +132,7 @@ def _predict(options: argparse.Namespace) -> int:
         _check_suffix(options.out, (".parquet", ".csv"))
         if len(options.videos) > 1:
             raise OptionError("--out takes one video; run one command per video, or use --json.")
+        check_writable(options.out)
     model = _load(options.model, options)
     exit_code = 0
     for source in options.videos:
@@ -148,7 +153,7 @@ def _predict(options: argparse.Namespace) -> int:
             say(f"wrote {options.out}")
         else:
             print(predictions.table.to_string(index=False))
-        if predictions.stopped and "interrupted" in predictions.stopped:
+        if was_interrupted(predictions):
             return EXIT_INTERRUPTED
     return exit_code
 
@@ -175,8 +180,10 @@ def _compare(options: argparse.Namespace) -> int:
 
     if options.report is not None:
         _check_suffix(options.report, (".html", ".htm"))
+        check_writable(options.report)
     if options.out is not None:
         _check_suffix(options.out, (".parquet", ".csv"))
+        check_writable(options.out)
     models = [_load(name, options) for name in options.models]
     comparison = compare(options.video, models, fps=_fps(options.fps))
     print_comparison(comparison)
@@ -186,7 +193,14 @@ def _compare(options: argparse.Namespace) -> int:
     if options.report is not None:
         write_report(comparison, options.report)
         say(f"wrote {options.report}")
-    return 0
+    return EXIT_INTERRUPTED if any(map(was_interrupted, comparison.predictions)) else 0
+
+
+def was_interrupted(predictions: Predictions) -> bool:
+    """Tell whether Ctrl-C ended the run."""
+    from vidlab.inference import INTERRUPTED
+
+    return (predictions.stopped or "").startswith(INTERRUPTED)
 
 
 def print_comparison(comparison: Any) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, PredictionsError
-from vidlab.inference import Rate, Source, as_video, run
+from vidlab.inference import Rate, Source, as_video, check_model, run
 from vidlab.models.base import Model
 from vidlab.predictions import Predictions
 from vidlab.video import Video
@@ -40,8 +40,12 @@ def compare(
         PredictionsError: The models' label maps differ.
         VideoError: Not one frame could be read.
     """
-    names = list(models) if isinstance(models, Mapping) else None
+    if isinstance(models, Model):
+        raise OptionError(f"A comparison needs at least two models; got one, {models!r}.")
+    names = [str(name) for name in models] if isinstance(models, Mapping) else None
     loaded = list(models.values()) if isinstance(models, Mapping) else list(models)
+    for model in loaded:
+        check_model(model)
     if len(loaded) < 2:
         raise OptionError(f"A comparison needs at least two models; got {len(loaded)}.")
     _check_same_labels([(model.title, model.labels) for model in loaded])
@@ -204,19 +208,25 @@ class Comparison:
     def latency(self) -> pd.DataFrame:
         """Computing time of each model, without decoding, from this run.
 
-        Columns ``model, title, num_answers, num_threads, mean_ms, median_ms, p95_ms`` (per
-        answer) and ``runtime``.
+        Columns ``model, title, num_answers, num_threads, answers_per_call, first_call_ms,
+        mean_ms, median_ms, p95_ms, runtime``. A model that takes several frames a call shares
+        the call's time between its answers. The first call, which warms up, is told apart;
+        mean, median and 95th percentile are over the others.
         """
         rows = []
         for name, item in zip(self.names, self.predictions, strict=True):
-            milliseconds = item.latency_seconds.astype(np.float64) * 1000.0
-            known = milliseconds[np.isfinite(milliseconds)]
+            per_call = int(item.made_by.get("answers_per_call", 1))
+            calls = item.latency_seconds[::per_call].astype(np.float64) * 1000.0
+            calls = calls[np.isfinite(calls)]
+            known = calls[1:] if len(calls) > 1 else calls
             rows.append(
                 {
                     "model": name,
                     "title": item.title,
                     "num_answers": len(item),
                     "num_threads": item.made_by.get("num_threads"),
+                    "answers_per_call": per_call,
+                    "first_call_ms": calls[0] * min(per_call, len(item)) if len(calls) else np.nan,
                     "mean_ms": known.mean() if len(known) else np.nan,
                     "median_ms": np.median(known) if len(known) else np.nan,
                     "p95_ms": np.percentile(known, 95) if len(known) else np.nan,
@@ -266,7 +276,11 @@ class Comparison:
         return float(self.time_seconds[stop]) if stop < len(self) else self.end_seconds
 
     def _end_frame(self, stop: int) -> int:
-        return int(self.frame_index[stop]) if stop < len(self) else int(self.frame_index[-1]) + 1
+        if stop < len(self):
+            return int(self.frame_index[stop])
+        spacing = int(np.median(np.diff(self.frame_index))) if len(self) > 1 else 1
+        end = int(self.frame_index[-1]) + max(spacing, 1)
+        return end if self.video is None else min(end, self.video.num_frames)
 
 
 def _check_same_labels(items: Sequence[tuple[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """The loop: one video, one or more models, an answer for every sampled frame.
 
-Decoding and preparing run in a thread of their own, ahead of the models by a bounded number of
-frames, so both work at once and memory does not grow with the video.
+Decoding runs in a thread of its own, ahead of the models by a bounded number of frames, so both
+work at once and memory does not grow with the video.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+import vidlab
 from vidlab.core.console import progress as progress_bar
 from vidlab.core.errors import ModelError, OptionError, VideoError
 from vidlab.models.base import Model, Selection
@@ -33,8 +34,15 @@ from vidlab.video import Frame, Video
 Source = Video | str | os.PathLike[str] | bytes | BinaryIO
 Rate = float | Literal["source"] | None
 
-# How far decoding may run ahead of the models. At 172x172 px a prepared frame is 355 kB.
-_AHEAD_FRAMES = 48
+#: What ``Predictions.stopped`` begins with after Ctrl-C.
+INTERRUPTED = "interrupted by the user"
+
+# How many sampled frames decoding may run ahead of the models: enough to keep it going while a
+# chunk is computed, and bounded also where one decoded 4K picture is 12 MB.
+_AHEAD_FRAMES = 12
+
+# How long leaving a run waits for the decoding thread.
+_STOP_SECONDS = 5.0
 
 
 def predict(
@@ -43,7 +51,7 @@ def predict(
     *,
     fps: Rate = None,
     hop: int | None = None,
-    max_results: int | None = None,
+    max_results: int | Literal["all"] | None = None,
     score_threshold: float | None = None,
     label_allow_list: Sequence[str] | None = None,
     label_deny_list: Sequence[str] | None = None,
@@ -61,7 +69,7 @@ def predict(
             frame of the video.
         hop: For clip models: sampled frames between two clips' starts; None puts the clips end
             to end.
-        max_results: Rows a frame in the table; None takes the model's setting.
+        max_results: Rows a frame in the table, or ``"all"``; None takes the model's setting.
         score_threshold: Probability below which a row is left out.
         label_allow_list: Only these labels in the table.
         label_deny_list: All but these labels in the table.
@@ -75,6 +83,7 @@ def predict(
         VideoError: Not one frame could be read.
         OptionError: An option is out of range.
     """
+    check_model(model)
     selection = model.selection.updated(
         max_results=max_results,
         score_threshold=score_threshold,
@@ -112,6 +121,8 @@ def run(
     """
     if not models:
         raise OptionError("At least one model is needed; got none.")
+    for model in models:
+        check_model(model)
     source = as_video(video)
     selections = selections or [model.selection for model in models]
     for model, selection in zip(models, selections, strict=True):
@@ -121,7 +132,8 @@ def run(
     stopped = _drive(source, source.frames(), runners, progress=progress)
     elapsed = time.perf_counter() - started
     if stopped is not None:
-        warnings.warn(f"{source.name}: {stopped}", stacklevel=3)
+        named = stopped if source.name in stopped else f"{source.name}: {stopped}"
+        warnings.warn(named, stacklevel=3)
     return [
         Predictions(
             video=source.name,
@@ -129,16 +141,26 @@ def run(
             backend=runner.model.backend,
             title=runner.model.title,
             labels=runner.model.labels,
-            frame_index=np.array(runner.frame_index, dtype=np.int64),
-            time_seconds=np.array(runner.time_seconds, dtype=np.float64),
-            logits=runner.all_logits(),
-            latency_seconds=np.array(runner.latency_seconds, dtype=np.float32),
+            **runner.all_answers(),
             selection=selection,
             made_by=_made_by(source, runner, elapsed),
             stopped=stopped,
         )
         for runner, selection in zip(runners, selections, strict=True)
     ]
+
+
+def check_model(model: object) -> None:
+    """Refuse what is not a loaded model.
+
+    Raises:
+        OptionError: It is something else; the message says how to load one.
+    """
+    if not isinstance(model, Model):
+        raise OptionError(
+            "A loaded model is needed, such as vidlab.load_model('movinet-a0-stream'); got "
+            f"{model!r}."
+        )
 
 
 def as_video(source: Source) -> Video:
@@ -176,7 +198,7 @@ def stream(
     model: Model,
     *,
     fps: Rate = None,
-    max_results: int | None = None,
+    max_results: int | Literal["all"] | None = None,
     score_threshold: float | None = None,
     label_allow_list: Sequence[str] | None = None,
     label_deny_list: Sequence[str] | None = None,
@@ -187,7 +209,7 @@ def stream(
         source: A video, anything one can be made from, or an iterable of frames in order.
         model: A streaming model.
         fps: See :func:`predict`; the rate is kept by the frames' timestamps.
-        max_results: Labels in ``top``; None takes the model's setting.
+        max_results: Labels in ``top``, or ``"all"``; None takes the model's setting.
         score_threshold: Probability below which a label is left out of ``top``.
         label_allow_list: Only these labels in ``top``.
         label_deny_list: All but these labels in ``top``.
@@ -200,6 +222,7 @@ def stream(
         VideoError: A frame cannot be read; the answers before it were given.
         OptionError: An option is out of range.
     """
+    check_model(model)
     if model.card.kind != "stream":
         raise ModelError(f"{model.title} answers whole clips; use predict() instead of stream().")
     selection = model.selection.updated(
@@ -211,9 +234,21 @@ def stream(
     allowed = selection.class_ids(model.labels)
     if isinstance(source, (Video, str, bytes, os.PathLike)) or hasattr(source, "read"):
         frames: Iterable[Frame] = as_video(cast("Source", source)).frames()
+    elif isinstance(source, Iterable):
+        frames = _checked(source)
     else:
-        frames = source
+        raise OptionError(
+            f"A video, a path, or an iterable of frames is needed; got {type(source).__name__}."
+        )
     return _stream(frames, model, _rate(model, fps), selection, allowed)
+
+
+def _checked(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Pass frames on, without ever closing what they come from: that is the caller's."""
+    for frame in frames:
+        if not isinstance(frame, Frame):
+            raise OptionError(f"An iterable of video frames is needed; it gave {type(frame)}.")
+        yield frame
 
 
 def _stream(
@@ -260,12 +295,15 @@ class _Prepared:
 
 
 class _Decoder:
-    """Decodes, samples and prepares in a thread, `ahead` frames before the consumer.
+    """Decodes and samples in a thread, `ahead` sampled frames before the consumer.
+
+    Converting and scaling are left to the consumer's thread: the decoder's own threads stand
+    still while whoever feeds them does something else.
 
     Args:
         frames: Frames in presentation order.
         feeds: For each feed the rate (None for every frame) and the preprocessing.
-        ahead: How many prepared frames may wait.
+        ahead: How many sampled frames may wait.
     """
 
     def __init__(
@@ -280,7 +318,7 @@ class _Decoder:
         self._failure: BaseException | None = None
         self._frames = frames
         self._feeds = feeds
-        self._queue: queue.Queue[_Prepared | None] = queue.Queue(maxsize=ahead)
+        self._queue: queue.Queue[tuple[Frame, set[float]] | None] = queue.Queue(maxsize=ahead)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="vidlab-decode", daemon=True)
 
@@ -290,7 +328,9 @@ class _Decoder:
 
     def __exit__(self, *exc: object) -> None:
         self._stop.set()
-        while self._thread.is_alive():
+        # A source that blocks (a stalled camera) cannot be woken; the thread ends when it does.
+        give_up = time.monotonic() + _STOP_SECONDS
+        while self._thread.is_alive() and time.monotonic() < give_up:
             try:  # make room, so that a waiting put() wakes and sees the stop
                 self._queue.get_nowait()
             except queue.Empty:
@@ -298,14 +338,19 @@ class _Decoder:
 
     def __iter__(self) -> Iterator[_Prepared]:
         while (item := self._queue.get()) is not None:
-            yield item
+            try:
+                prepared = self._prepared(*item)
+            except VideoError as error:
+                self.error = error
+                return
+            yield prepared
         if self._failure is not None:
             raise self._failure
 
     def _work(self) -> None:
         try:
-            for prepared in self._prepare():
-                self._queue.put(prepared)
+            for item in self._sample():
+                self._queue.put(item)
                 if self._stop.is_set():
                     break
         except VideoError as error:
@@ -318,7 +363,7 @@ class _Decoder:
                 close()
             self._queue.put(None)
 
-    def _prepare(self) -> Iterator[_Prepared]:
+    def _sample(self) -> Iterator[tuple[Frame, set[float]]]:
         rates = sorted({rate for rate, _ in self._feeds if rate is not None})
         samplers = {rate: RateSampler(rate) for rate in rates}
         wants_all = any(rate is None for rate, _ in self._feeds)
@@ -334,14 +379,14 @@ class _Decoder:
                 if sampler.push(frame.pts_seconds) is not None
             }
             if previous is not None and (due or wants_all):
-                yield self._prepared(previous, due)
+                yield previous, due
             previous = frame
         if previous is not None:
             shown = previous.duration_seconds
             end = None if shown is None else previous.pts_seconds + shown
             due = {rate for rate, sampler in samplers.items() if sampler.finish(end) is not None}
             if due or wants_all:
-                yield self._prepared(previous, due)
+                yield previous, due
 
     def _prepared(self, frame: Frame, due: set[float]) -> _Prepared:
         prepared = _Prepared(frame.index, frame.pts_seconds)
@@ -363,10 +408,11 @@ class _Runner(ABC):
     def __init__(self, model: Model, rate: float | None) -> None:
         self.model = model
         self.rate = rate
-        self.frame_index: list[int] = []
-        self.time_seconds: list[float] = []
-        self.latency_seconds: list[float] = []
-        self._logits: list[NDArray[np.float32]] = []
+        # Each call's frames, times and latencies, appended as one: Ctrl-C may come between any
+        # two statements. Logits beyond what is listed here do not count.
+        self.answers: list[tuple[Sequence[int], Sequence[float], Sequence[float]]] = []
+        self._logits = np.empty((0, model.num_classes), dtype=np.float32)
+        self._num_answers = 0
         self._waiting: list[tuple[int, float, NDArray[np.float32]]] = []
 
     @abstractmethod
@@ -377,10 +423,32 @@ class _Runner(ABC):
     def finish(self) -> None:
         """Answer for the frames that still wait."""
 
-    def all_logits(self) -> NDArray[np.float32]:
-        if not self._logits:
-            return np.empty((0, self.model.num_classes), dtype=np.float32)
-        return np.concatenate(self._logits)
+    def all_answers(self) -> dict[str, Any]:
+        """Return frames, times, latencies and logits of all calls, as Predictions takes them."""
+        done = list(self.answers)
+        frame_index = np.array([i for call in done for i in call[0]], dtype=np.int64)
+        self._logits.resize((len(frame_index), self.model.num_classes), refcheck=False)
+        return {
+            "frame_index": frame_index,
+            "time_seconds": np.array([s for call in done for s in call[1]], dtype=np.float64),
+            "latency_seconds": np.array([s for call in done for s in call[2]], dtype=np.float32),
+            "logits": self._logits,
+        }
+
+    def _add(
+        self,
+        indices: Sequence[int],
+        times: Sequence[float],
+        latencies: Sequence[float],
+        logits: NDArray[np.float32],
+    ) -> None:
+        end = self._num_answers + len(logits)
+        if end > len(self._logits):
+            # Grown in place: a list of arrays, joined at the end, would need the memory twice.
+            self._logits.resize((end + end // 4 + 64, self.model.num_classes), refcheck=False)
+        self._logits[self._num_answers : end] = logits
+        self.answers.append((indices, times, latencies))
+        self._num_answers = end
 
 
 class _StreamRunner(_Runner):
@@ -401,10 +469,7 @@ class _StreamRunner(_Runner):
         logits, self._state = self.model.step(np.stack(pixels), self._state)
         latency = (time.perf_counter() - begin) / len(indices)
         self._waiting.clear()
-        self._logits.append(logits)
-        self.frame_index.extend(indices)
-        self.time_seconds.extend(times)
-        self.latency_seconds.extend([latency] * len(indices))
+        self._add(indices, times, [latency] * len(indices), logits)
 
 
 class _ClipRunner(_Runner):
@@ -434,10 +499,9 @@ class _ClipRunner(_Runner):
         clip = np.stack([pixels for _, _, pixels in self._waiting])
         begin = time.perf_counter()
         logits = self.model.classify(clip[None])
-        self.latency_seconds.append(time.perf_counter() - begin)
-        self._logits.append(logits)
-        self.frame_index.append(self._waiting[-1][0])
-        self.time_seconds.append(self._waiting[-1][1])
+        latency = time.perf_counter() - begin
+        index, pts_seconds, _ = self._waiting[-1]
+        self._add([index], [pts_seconds], [latency], logits)
         self._unseen = 0
 
 
@@ -496,11 +560,12 @@ def _drive(
             if total and decoder.error is None:
                 bar.update(max(bar.total - bar.n, 0))  # the last frame's own time on screen
         except KeyboardInterrupt:
-            return f"interrupted by the user at {last - start:.1f} s; what was done is kept"
+            return f"{INTERRUPTED} at {last - start:.1f} s; what was done is kept"
     if decoder.error is not None:
         if decoder.num_decoded == 0:
             raise decoder.error
-        return str(decoder.error)
+        # The record may travel; the path it was read from should not.
+        return str(decoder.error).replace(str(video.source), video.name)
     return None
 
 
@@ -515,21 +580,26 @@ def _made_by(video: Video, runner: _Runner, elapsed: float) -> dict[str, Any]:
             **asdict(model.provenance),
         },
         "num_threads": model.num_threads,
+        "answers_per_call": model.chunk_frames if model.card.kind == "stream" else 1,
         "preprocessing": model.preprocessing.as_dict(),
         "sampling": {"fps": runner.rate if runner.rate is not None else "source"},
         "video": {
             "name": video.name,
             "width": video.width,
             "height": video.height,
-            "fps": video.fps,
-            "duration_seconds": video.duration_seconds,
+            # After an early end the exact figures would take reading the file to its end.
+            "fps": video.fps if video.is_indexed else None,
+            "duration_seconds": video.duration_seconds
+            if video.is_indexed
+            else video.stated_duration_seconds,
             "codec": video.codec,
             "rotation": video.rotation,
         },
         "versions": {
-            name: metadata.version(name) for name in ("vidlab", "numpy", "av", "pandas", "pyarrow")
-        }
-        | {"python": platform.python_version()},
+            "vidlab": vidlab.__version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("numpy", "av", "pandas", "pyarrow")},
+        },
         "machine": {
             "system": platform.platform(),
             "processor": processor_name(),

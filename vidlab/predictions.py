@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vidlab.core.errors import PredictionsError
-from vidlab.core.files import atomic_write
+from vidlab.core.files import as_path, atomic_write
 from vidlab.core.labels import LabelMap
 from vidlab.models.base import Selection
 
@@ -95,6 +94,12 @@ class Predictions:
             )
         if num_frames > 1 and not (np.diff(self.frame_index) > 0).all():
             raise PredictionsError("frame_index must increase from row to row.")
+        if not np.isfinite(self.logits).all():
+            row = int(np.flatnonzero(~np.isfinite(self.logits).all(axis=1))[0])
+            raise PredictionsError(
+                f"{title} gave logits that are not finite, first on frame "
+                f"{int(self.frame_index[row])} of {video}. Its weights or its input are wrong."
+            )
         self.selection = selection or Selection()
         self.made_by: dict[str, Any] = dict(made_by or {})
         self.stopped = stopped
@@ -172,13 +177,14 @@ class Predictions:
         """Write everything to one Parquet file, or the tidy table to a ``.csv``.
 
         The Parquet file opens in any reader as the tidy table, with two columns more: each
-        frame's full logits and latency, in the frame's first row. The write is atomic.
+        frame's full logits and latency, in the frame's first row. The write is atomic; missing
+        folders are made.
 
         Raises:
             PredictionsError: The suffix is neither ``.parquet`` nor ``.csv``, or the file
                 cannot be written.
         """
-        path = Path(path)
+        path = as_path(path)
         if path.suffix not in (".parquet", ".csv"):
             raise PredictionsError(
                 f"Predictions are saved as .parquet (everything) or .csv (the table); "
@@ -203,9 +209,9 @@ class Predictions:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = Path(path)
+        path = as_path(path)
         try:
-            arrow = pq.read_table(path)
+            arrow = pq.read_table(path, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
             raise PredictionsError(f"Cannot read {str(path)!r}: {error}.") from error
         header = (arrow.schema.metadata or {}).get(b"vidlab")
@@ -299,7 +305,12 @@ class Predictions:
         }
         metadata = dict(arrow.schema.metadata or {})
         metadata[b"vidlab"] = json.dumps(header, ensure_ascii=False).encode()
-        pq.write_table(arrow.replace_schema_metadata(metadata), stream, compression="zstd")
+        pq.write_table(
+            arrow.replace_schema_metadata(metadata),
+            stream,
+            compression="zstd",
+            write_page_checksum=True,
+        )
 
     @classmethod
     def _from_arrow(cls, arrow: Any, header: Mapping[str, Any]) -> Predictions:

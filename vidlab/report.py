@@ -15,9 +15,9 @@ import pandas as pd
 
 from vidlab.comparison import Comparison
 from vidlab.core.errors import OptionError
-from vidlab.core.files import atomic_write
+from vidlab.core.files import as_path, atomic_write
 from vidlab.core.images import data_url, jpeg
-from vidlab.core.palette import PALETTE
+from vidlab.core.palette import PALETTE, ink_on
 from vidlab.predictions import Predictions
 from vidlab.video import Video
 
@@ -69,7 +69,7 @@ def write_report(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
     Raises:
         OptionError: The file cannot be written.
     """
-    target = Path(path)
+    target = as_path(path)
     html = render(comparison)
     try:
         with atomic_write(target) as stream:
@@ -88,7 +88,8 @@ def render(comparison: Comparison) -> str:
     parts = [
         f"<h1>{escape(name)}</h1>",
         f"<p>{len(comparison.names)} models, {len(comparison)} frames. They name the same label "
-        f"on {share:.1f} % of the frames and part in {len(disagreements)} stretches.</p>",
+        f"on {share:.1f} % of the frames and part in {len(disagreements)} "
+        f"stretch{'es' if len(disagreements) != 1 else ''}.</p>",
         *(f"<p><strong>Stopped early:</strong> {escape(reason)}</p>" for reason in stopped),
         _strip(comparison),
         "<h2>What each model said</h2>",
@@ -98,6 +99,8 @@ def render(comparison: Comparison) -> str:
         "<h2>Last frame</h2>",
         _last_answers(comparison),
         "<h2>Computing time per answer</h2>",
+        "<p>Without decoding, after the first call. A model that takes several frames a call "
+        "answers for all of them at its end; the time is shared between them.</p>",
         _latency(comparison),
         "<h2>What was run</h2>",
         _made_by(comparison),
@@ -171,7 +174,7 @@ def _timeline(comparison: Comparison) -> str:
             if width > 16:
                 shapes.append(
                     f'<text x="{left + 5:.1f}" y="{top + 17}" font-size="12" font-weight="600" '
-                    f'fill="{_ink_on(PALETTE.color_of(label))}">'
+                    f'fill="{ink_on(PALETTE.color_of(label))}">'
                     f"{escape(PALETTE.letter_of(label))}</text>"
                 )
         top += _BAND_HEIGHT + 10
@@ -214,12 +217,6 @@ def _runs(labels: Sequence[str]) -> list[tuple[int, int]]:
     """Return half-open ranges of equal neighbours."""
     edges = [0, *(i for i in range(1, len(labels)) if labels[i] != labels[i - 1]), len(labels)]
     return list(itertools.pairwise(edges))
-
-
-def _ink_on(color: str) -> str:
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    # Relative luminance by the usual weights; enough to choose between black and white.
-    return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
 
 
 def _stretches(comparison: Comparison, disagreements: pd.DataFrame) -> str:
@@ -266,12 +263,17 @@ def _latency(comparison: Comparison) -> str:
             escape(str(row["model"])),
             f"{row['median_ms']:.2f} ms",
             f"{row['p95_ms']:.2f} ms",
+            escape(str(row["answers_per_call"])),
+            f"{row['first_call_ms']:.0f} ms",
             escape(str(row["num_threads"])),
             escape(str(row["runtime"])),
         ]
         for row in comparison.latency.to_dict("records")
     ]
-    return _html_table(["model", "median", "95th percentile", "threads", "runtime"], rows)
+    return _html_table(
+        ["model", "median", "95th percentile", "frames a call", "first call", "threads", "runtime"],
+        rows,
+    )
 
 
 def _made_by(comparison: Comparison) -> str:

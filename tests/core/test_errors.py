@@ -68,3 +68,10 @@ def test_torchvision_after_tensorflow_is_refused_where_it_would_kill_the_process
     monkeypatch.setattr(metadata, "version", lambda name: "3.7.1")
     with pytest.raises(errors.MissingDependencyError, match="would end the process"):
         dependencies.require("torchvision", why="this test")
+
+
+def test_a_decode_error_comes_back_from_another_process() -> None:
+    import pickle
+
+    again = pickle.loads(pickle.dumps(errors.VideoDecodeError("broken", frame_index=28)))
+    assert (str(again), again.frame_index) == ("broken", 28)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import vidlab as vl
-from vidlab.core.errors import LabelMapError, ModelError
+from vidlab.core.errors import LabelMapError, ModelError, OptionError
 from vidlab.models import Model
 
 BACKENDS = ("torch", "tfhub", "litert")
@@ -136,6 +136,41 @@ def test_a_conversion_is_made_once(
     assert len(list((cache / "converted").glob("*.safetensors"))) == 1
     vl.load_model("torch:movinet-a0-stream")
     assert "converting" not in capsys.readouterr().err
+
+
+def test_the_record_names_the_file_that_was_read(mirror: Path, cache: Path, monkeypatch) -> None:
+    monkeypatch.setenv("VIDLAB_MODELS", str(mirror))
+    model = vl.load_model("torch:movinet-a0-stream")
+    assert model.provenance.weights_file == WEIGHTS["litert"]
+    assert model.provenance.weights_sha256.startswith("6125b36e")
+
+
+@pytest.mark.parametrize("card", ["movinet-a2-stream", "movinet-a0-base"])
+@pytest.mark.parametrize("backend", ["torch", "litert"])
+def test_a_card_of_another_model_is_refused(
+    card: str, backend: str, mirror: Path, model_cache: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("VIDLAB_CACHE", str(model_cache))
+    with pytest.raises((OptionError, ModelError)):
+        vl.load_model(mirror / WEIGHTS["litert"], backend=backend, card=card)
+
+
+def test_a_damaged_conversion_is_made_again(mirror: Path, cache: Path, monkeypatch) -> None:
+    monkeypatch.setenv("VIDLAB_MODELS", str(mirror))
+    vl.load_model("torch:movinet-a0-stream")
+    (kept,) = (cache / "converted").glob("*.safetensors")
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert vl.load_model("torch:movinet-a0-stream").num_classes == 600
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(
+    mirror: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("VIDLAB_MODELS", str(mirror))
+    monkeypatch.setenv("VIDLAB_CACHE", str(tmp_path / "file"))
+    assert vl.load_model("torch:movinet-a0-stream").num_classes == 600
+    assert "VIDLAB_CACHE" in capsys.readouterr().err
 
 
 def test_options_are_checked_when_loading(mirror: Path, monkeypatch) -> None:

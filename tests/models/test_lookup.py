@@ -129,12 +129,25 @@ def test_list_models_says_what_is_here(own_mirror: Path, mirror: Path, cache: Pa
         ("movinet-a0-stream", {"variant": "int4"}, OptionError, "no variant 'int4'"),
         ("litert:movinet-a0-base", {}, OptionError, "no variant has a format"),
         ("movinet-a0-stream", {"num_threads": 0}, OptionError, "num_threads"),
+        ("movinet-a0-stream", {"num_threads": 99999}, OptionError, "at most 256"),
+        ("movinet-a0-stream", {"card": "movinet-a0-stream"}, OptionError, "is a card itself"),
+        ("movinet-a0-stream", {"labels": 3}, OptionError, "labels= takes"),
+        ("models/movinet/tflite/a0.tflite", {}, UnknownModelError, "no file or directory"),
+        ("torch:", {}, UnknownModelError, "empty name"),
+        (3, {}, OptionError, "A path was expected"),
         ("movinet-a0-stream", {"max_results": -1}, OptionError, "max_results"),
     ],
 )
 def test_bad_requests_are_refused(name, options, error, message) -> None:
     with pytest.raises(error, match=message):
         vl.load_model(name, **options)
+
+
+def test_one_bad_file_does_not_hide_the_list(own_mirror: Path, cache: Path) -> None:
+    (own_mirror / INT8.file).write_bytes(b"TFL3 but not this")
+    table = vl.list_models().set_index(["name", "variant"])
+    assert "damaged" in table.loc[("movinet-a0-stream", "int8"), "note"]
+    assert len(table) > 10
 
 
 def test_files_that_are_no_model_are_refused(tmp_path: Path) -> None:

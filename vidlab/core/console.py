@@ -41,7 +41,10 @@ def progress(
     disable: bool = False,
     **options: Any,
 ) -> Any:
-    """Return a tqdm bar that fits the place: a widget in Jupyter, text in a terminal."""
+    """Return a tqdm bar that fits the place: a widget in Jupyter, text in a terminal.
+
+    Where stderr is neither, as in a log file, there is none.
+    """
     from tqdm.auto import tqdm
 
     return tqdm(
@@ -50,6 +53,6 @@ def progress(
         desc=desc,
         unit=unit,
         leave=False,
-        disable=disable or is_quiet(),
+        disable=True if disable or is_quiet() else None,
         **options,
     )

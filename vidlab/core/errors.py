@@ -31,7 +31,7 @@ got, what was expected and what to do next.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class VidlabError(Exception):
@@ -61,6 +61,14 @@ class VideoDecodeError(VideoError):
     def __init__(self, message: str, *, frame_index: int) -> None:
         super().__init__(message)
         self.frame_index = frame_index
+
+    def __reduce__(self) -> tuple[Callable[[str, int], VideoDecodeError], tuple[str, int]]:
+        # What another process raised must come back; pickle cannot pass keywords by itself.
+        return _decode_error, (str(self), self.frame_index)
+
+
+def _decode_error(message: str, frame_index: int) -> VideoDecodeError:
+    return VideoDecodeError(message, frame_index=frame_index)
 
 
 class SamplingError(VidlabError, ValueError):

@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 import platformdirs
 
+from vidlab.core.errors import OptionError
+
 
 def cache_dir() -> Path:
     """Return the user cache, ``$VIDLAB_CACHE`` or the system's own place (not created)."""
@@ -23,6 +25,34 @@ def mirror_dir() -> Path | None:
     """Return ``$VIDLAB_MODELS``, the local mirror of model files, or None where unset."""
     value = os.environ.get("VIDLAB_MODELS")
     return Path(value) if value else None
+
+
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """Return `path` as a :class:`~pathlib.Path`.
+
+    Raises:
+        OptionError: It is not a path.
+    """
+    try:
+        return Path(path)
+    except TypeError:
+        raise OptionError(f"A path was expected; got {path!r}.") from None
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a place where :func:`atomic_write` would fail, before the work is done.
+
+    Raises:
+        OptionError: The place is a directory, or cannot be written.
+    """
+    if path.is_dir():
+        raise OptionError(f"Cannot write {str(path)!r}: it is a directory.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OptionError(f"Cannot write {str(path)!r}: {error.strerror}.") from error
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

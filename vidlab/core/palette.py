@@ -59,6 +59,18 @@ def color(rank: int) -> str:
     return _oklch_to_hex(lightness, 0.11, hue)
 
 
+def ink_on(background: str) -> str:
+    """Return black or white, whichever is easier to read on a colour (WCAG 2.2: at least 4.5)."""
+    red, green, blue = (_linear(int(background[at : at + 2], 16) / 255) for at in (1, 3, 5))
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    # Contrast with black is (L + .05) / .05, with white 1.05 / (L + .05).
+    return "#000000" if (luminance + 0.05) ** 2 >= 0.05 * 1.05 else "#ffffff"
+
+
+def _linear(encoded: float) -> float:
+    return encoded / 12.92 if encoded <= 0.04045 else float(((encoded + 0.055) / 1.055) ** 2.4)
+
+
 def _oklch_to_hex(lightness: float, chroma: float, hue: float) -> str:
     # Ottosson, "A perceptual color space for image processing" (2020).
     a, b = chroma * math.cos(hue), chroma * math.sin(hue)

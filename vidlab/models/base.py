@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -37,17 +38,12 @@ class Selection:
     label_deny_list: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.max_results is not None and (
-            isinstance(self.max_results, bool)
-            or not isinstance(self.max_results, int)
-            or self.max_results < 1
-        ):
+        if self.max_results is not None:
+            object.__setattr__(self, "max_results", count(self.max_results, "max_results"))
+        threshold = self.score_threshold
+        if not isinstance(threshold, (int, float, np.number)) or not 0.0 <= threshold <= 1.0:
             raise OptionError(
-                f"max_results must be at least 1, or None for all; got {self.max_results!r}."
-            )
-        if not 0.0 <= self.score_threshold <= 1.0:
-            raise OptionError(
-                f"score_threshold is a probability between 0 and 1; got {self.score_threshold!r}."
+                f"score_threshold is a probability between 0 and 1; got {threshold!r}."
             )
         for name in ("label_allow_list", "label_deny_list"):
             labels = getattr(self, name)
@@ -59,8 +55,19 @@ class Selection:
             raise OptionError("Give label_allow_list or label_deny_list, not both.")
 
     def updated(self, **changes: Any) -> Selection:
-        """Return a copy with the options that are not None replaced."""
-        return replace(self, **{key: value for key, value in changes.items() if value is not None})
+        """Return a copy with the options that are not None replaced.
+
+        ``max_results="all"`` asks for every class; an allow list replaces a deny list, and the
+        other way round.
+        """
+        given = {key: value for key, value in changes.items() if value is not None}
+        if given.get("max_results") == "all":
+            given["max_results"] = None
+        if "label_allow_list" in given:
+            given.setdefault("label_deny_list", None)
+        elif "label_deny_list" in given:
+            given.setdefault("label_allow_list", None)
+        return replace(self, **given)
 
     def class_ids(self, labels: LabelMap) -> NDArray[np.int64]:
         """Return the ids of the classes that may appear, in ascending order.
@@ -87,7 +94,7 @@ class Provenance:
     Attributes:
         weights_file: Name of the weights file or directory.
         weights_sha256: Hash of its content.
-        place: ``"path"``, ``"mirror"``, ``"cache"`` or ``"download"``.
+        place: ``"path"``, ``"mirror"`` or ``"cache"``.
         runtime: Library and version, such as ``"torch 2.11.0"``.
         converted_from: Format the weights were carried over from, if they were.
     """
@@ -212,6 +219,22 @@ class Model(ABC):
             f"<{self.title}: {self.num_classes} classes, {size.width_px}x{size.height_px} px, "
             f"{self.provenance.runtime}, {threads}, from {self.provenance.weights_file}>"
         )
+
+
+def count(value: object, what: str, *, at_most: int | None = None) -> int:
+    """Return `value` as a positive int.
+
+    Raises:
+        OptionError: It is not one, or is more than `at_most`.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = 0
+    if isinstance(value, bool) or number < 1 or (at_most is not None and number > at_most):
+        most = "" if at_most is None else f", at most {at_most}"
+        raise OptionError(f"{what} must be a whole number of at least 1{most}; got {value!r}.")
+    return number
 
 
 def default_num_threads() -> int:

@@ -64,6 +64,8 @@ def download(url: str, target: Path, *, sha256: str | None, title: str) -> None:
             if target.is_file() and (sha256 is None or sha256_of(target) == sha256):
                 return  # another process was first
             part = target.with_name(target.name + ".part")
+            if sha256 is None:
+                part.unlink(missing_ok=True)  # nothing would tell two joined files from one
             say(f"downloading {title} from {url}")
             _fetch(url, part, title=title)
             if sha256 is not None and (got := sha256_of(part)) != sha256:

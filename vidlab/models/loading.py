@@ -8,15 +8,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from vidlab.core.console import say
-from vidlab.core.errors import ModelError, OptionError, UnknownModelError, did_you_mean
+from vidlab.core.errors import (
+    ModelError,
+    OptionError,
+    UnknownModelError,
+    WeightsError,
+    WeightsNotFoundError,
+    did_you_mean,
+)
+from vidlab.core.files import as_path
 from vidlab.core.labels import LabelMap
 from vidlab.models import lookup
-from vidlab.models.base import Model, Provenance, Selection, default_num_threads
+from vidlab.models.base import Model, Provenance, Selection, count, default_num_threads
 from vidlab.models.card import (
     BACKENDS,
     NATIVE_FORMATS,
@@ -30,7 +38,12 @@ from vidlab.models.lookup import Found
 from vidlab.transforms import Preprocessing
 
 _MODULE_OF = {"torch": "torch", "tfhub": "tensorflow_hub", "litert": "ai_edge_litert"}
-_KAGGLE_HANDLE = re.compile(r"^(kaggle:)?([\w-]+/[\w-]+/\w+/[\w.-]+(/\d+)?)$")
+_KAGGLE_HANDLE = re.compile(
+    r"^(kaggle:)?([\w-]+/[\w-]+/(tensorFlow2|tfLite|pyTorch|other)/[\w-]+(/\d+)?)$", re.IGNORECASE
+)
+
+# Beyond this a mistyped number is likelier than such a machine.
+_MAX_THREADS = 256
 
 
 def load_model(
@@ -41,7 +54,7 @@ def load_model(
     card: str | ModelCard | None = None,
     labels: LabelMap | Sequence[str] | str | os.PathLike[str] | None = None,
     num_threads: int | None = None,
-    max_results: int | None = None,
+    max_results: int | Literal["all"] | None = None,
     score_threshold: float | None = None,
     label_allow_list: Sequence[str] | None = None,
     label_deny_list: Sequence[str] | None = None,
@@ -65,7 +78,7 @@ def load_model(
         card: Card (or its name) for a path or handle that says nothing about itself.
         labels: Label map, list of labels, or path of a text file; None takes the card's.
         num_threads: Threads to compute with; None takes half of the cores.
-        max_results: Rows a frame in tables made with this model (5).
+        max_results: Rows a frame in tables made with this model (5), or ``"all"``.
         score_threshold: Probability below which a row is left out (0).
         label_allow_list: Only these labels in tables.
         label_deny_list: All but these labels in tables.
@@ -83,16 +96,22 @@ def load_model(
         label_allow_list=label_allow_list,
         label_deny_list=label_deny_list,
     )
-    threads = default_num_threads() if num_threads is None else num_threads
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise OptionError(f"num_threads must be a positive integer; got {num_threads!r}.")
-    name, backend = _split_backend(os.fspath(name), backend)
+    threads = (
+        default_num_threads()
+        if num_threads is None
+        else count(num_threads, "num_threads", at_most=_MAX_THREADS)
+    )
+    name, backend = _split_backend(str(as_path(name)) if name else "", backend)
+    if not name:
+        raise UnknownModelError("A model needs a name, a path or a handle; got an empty name.")
     if isinstance(card, str):
         card = card_named(card)
     opener = _Opener(labels=_label_map(labels), num_threads=threads, selection=selection)
 
     path = Path(name).expanduser()
-    if name in cards() and card is None:
+    if name in cards():
+        if card is not None:
+            raise OptionError(f"card= goes with a path or a handle; {name!r} is a card itself.")
         return _load_card(card_named(name), backend, variant, opener)
     if variant is not None:
         raise OptionError(f"variant= goes with the name of a card; {name!r} is not one.")
@@ -122,7 +141,13 @@ def list_models() -> pd.DataFrame:
     rows = []
     for card in cards().values():
         for variant in card.variants:
-            found = lookup.find(variant)
+            note = variant.note
+            try:
+                found = lookup.find(variant)
+            except WeightsNotFoundError:
+                raise  # the mirror itself is missing
+            except WeightsError as error:
+                found, note = None, f"damaged: {error}"
             rows.append(
                 {
                     "name": card.name,
@@ -140,7 +165,7 @@ def list_models() -> pd.DataFrame:
                     "frame_rate": card.preprocessing.frame_rate,
                     "size_mb": variant.size_bytes / 1e6 if variant.size_bytes else None,
                     "title": card.title,
-                    "note": variant.note,
+                    "note": note,
                 }
             )
     return pd.DataFrame(rows)
@@ -165,6 +190,8 @@ def _label_map(
 ) -> LabelMap | None:
     if labels is None or isinstance(labels, LabelMap):
         return labels
+    if not isinstance(labels, (str, os.PathLike, Sequence)):
+        raise OptionError(f"labels= takes a LabelMap, a list or a path; got {labels!r}.")
     if isinstance(labels, (str, os.PathLike)):
         if Path(labels).is_file():
             return LabelMap.from_file(labels)
@@ -209,6 +236,11 @@ def _download_best(card: ModelCard, wanted: list[Variant], backend: str) -> Foun
     # What can be checked goes first, then the card's own order.
     for item in sorted(wanted, key=lambda item: not item.is_pinned):
         if item.url is not None or item.handle is not None:
+            if item != wanted[0]:
+                say(
+                    f"taking {card.name} ({item.name}), whose checksum is known; "
+                    f"variant={wanted[0].name!r} asks for {wanted[0].note or wanted[0].name}"
+                )
             return Found(download_variant(card, item), "cache", item)
     raise lookup.missing(card, backend=backend, variants=wanted)
 
@@ -228,7 +260,9 @@ def _load_path(path: Path, backend: str | None, card: ModelCard | None, opener: 
     about = Variant(
         name=path.stem, precision="", format=format_, file=path.name, note="from a path"
     )
-    return opener.open(card or _card_like(str(path)), Found(path, "path", about), backend)
+    if card is None and native == "tfhub":
+        card = _card_like(str(path))  # the only hint; the other formats say what they are
+    return opener.open(card, Found(path, "path", about), backend)
 
 
 def format_of(path: Path) -> Format:
@@ -315,6 +349,8 @@ class _Opener:
     def _litert(self, card: ModelCard | None, found: Found) -> Model:
         from vidlab.models.backends import litert_backend as litert
 
+        if card is not None and card.kind != "stream":
+            raise OptionError(f"{found.path.name} is a stream model; {card.name} is not.")
         signature = litert.LiteRTSignature(found.path, num_threads=self.num_threads)
         if card is None:
             _, _, height, width, _ = signature.image_shape
@@ -332,19 +368,25 @@ class _Opener:
         if kind != card.kind:
             raise OptionError(f"{found.path.name} is a {kind} model; {card.name} is not.")
         about = self._about(card, found, tfhub.num_classes_of(module), tfhub.runtime())
-        about["num_threads"] = tfhub.threads_in_force() or default_num_threads() * 2
+        about["num_threads"] = tfhub.threads_in_force() or os.cpu_count() or 1
         return tfhub.TFHubModel(module, **about)
 
     def _torch(self, card: ModelCard | None, found: Found) -> Model:
         from vidlab.models.backends import torch_backend
 
         source = _cheapest_source(card, found)
-        network, converted_from = torch_backend.load_network(source)
+        network, converted_from = torch_backend.load_network(source.path)
+        said = f"movinet-{network.config.size}-{network.config.kind}"
         if card is None:
-            card = cards().get(f"movinet-{network.config.size}-{network.config.kind}")
+            card = cards().get(said)
         if card is None:
             raise _needs_card(found.path)
-        about = self._about(card, found, network.config.num_classes, torch_backend.runtime())
+        if card.family == "movinet" and card.name.startswith("movinet-") and card.name != said:
+            raise OptionError(
+                f"{source.path.name} holds a {said}; the card {card.name} is another."
+            )
+        about = self._about(card, source, network.config.num_classes, torch_backend.runtime())
+        about["variant"] = found.variant.name
         about["provenance"] = replace(about["provenance"], converted_from=converted_from)
         return torch_backend.TorchModel(network, **about)
 
@@ -373,19 +415,20 @@ class _Opener:
         }
 
 
-def _cheapest_source(card: ModelCard | None, found: Found) -> Path:
-    """Return the file to convert from: a twin with the same weights may need no TensorFlow."""
+def _cheapest_source(card: ModelCard | None, found: Found) -> Found:
+    """Return what to convert from: a twin with the same weights may need no TensorFlow."""
     twin_name = found.variant.same_weights_as
-    if card is None or twin_name is None:
-        return found.path
-    twin = lookup.find(card.variant(twin_name))
-    return twin.path if twin is not None else found.path
+    if card is None or twin_name is None or found.place == "path":
+        return found
+    return lookup.find(card.variant(twin_name)) or found
 
 
 def _anonymous_card(name: str, height: int, width: int, num_classes: int) -> ModelCard:
     labels = "kinetics-600" if num_classes == 600 else None
-    if labels:
-        say(f"{name}: 600 classes, so the labels of Kinetics-600 are assumed; labels= overrides")
+    known = "the labels of Kinetics-600, " if labels else ""
+    say(
+        f"{name}: {known}5 frames a second and pixels from 0 to 1 are assumed; card= says otherwise"
+    )
     return ModelCard(
         name=name,
         title=name,

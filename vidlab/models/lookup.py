@@ -47,11 +47,6 @@ def find(variant: Variant) -> Found | None:
     return None
 
 
-def find_all(card: ModelCard) -> list[Found]:
-    """Return every variant of a card that is here, in the card's order."""
-    return [found for variant in card.variants if (found := find(variant)) is not None]
-
-
 def cache_path(variant: Variant) -> Path:
     """Return where a download of `variant` is kept."""
     return cache_dir() / "models" / variant.file

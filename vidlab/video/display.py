@@ -98,6 +98,9 @@ class Display:
         rows: NDArray[np.uint8] = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]
         rows = rows.reshape(-1, plane.line_size)[:height, : width * 3]
         pixels = rows.reshape(height, width, 3)
+        is_own = flat is not picture  # what was RGB already comes back as the decoder's
+        if is_own and rows.flags.c_contiguous and not (self.mirrored or self.rotation):
+            return pixels  # a copy of a large picture costs more than the conversion
         if self.mirrored:
             pixels = pixels[:, ::-1]
         if self.rotation:

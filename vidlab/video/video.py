@@ -174,6 +174,11 @@ class Video:
     # ---- the index, and what follows from it ------------------------------------------------
 
     @property
+    def is_indexed(self) -> bool:
+        """Whether the index is made: then `num_frames` and the like cost nothing."""
+        return self._index is not None
+
+    @property
     def num_frames(self) -> int:
         """How many frames there are, exactly."""
         return len(self._indexed())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidlab.core.palette import PALETTE
+from vidlab.core.palette import PALETTE, ink_on
 
 if TYPE_CHECKING:
     from vidlab.comparison import Comparison
@@ -138,19 +138,7 @@ def _describe_label(name: str, rank: int | None) -> dict[str, Any]:
         # Small, as capitals are the models'.
         "letter": PALETTE.letter_of(name).lower(),
         "color": color,
-        "ink": _ink_on(color),
+        "ink": ink_on(color),
         # The label on screen longest is plain; the others can be told from it without colour.
         "pattern": rank % NUM_PATTERNS,
     }
-
-
-def _ink_on(color: str) -> str:
-    """Return black or white, whichever is easier to read on `color` (WCAG 2.2: at least 4.5)."""
-    red, green, blue = (_linear(int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
-    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    # Contrast with black is (L + .05) / .05, with white 1.05 / (L + .05).
-    return "#000000" if (luminance + 0.05) ** 2 >= 0.05 * 1.05 else "#ffffff"
-
-
-def _linear(encoded: float) -> float:
-    return encoded / 12.92 if encoded <= 0.04045 else ((encoded + 0.055) / 1.055) ** 2.4

@@ -121,6 +121,12 @@ class Player(anywidget.AnyWidget):
             )
         self.video = video if isinstance(video, Video) else Video(video)
         self.predictions, self.comparison = _understand(predictions)
+        for each in self.predictions:
+            if each.video != self.video.name:
+                raise OptionError(
+                    f"The predictions are of {each.video!r}, the video is {self.video.name!r}. "
+                    f"If it is the same under another name: Video(path, name={each.video!r})."
+                )
         self._top_k = top_k
         self._lock = threading.RLock()
         self._is_from_page = threading.local()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlab.core.dependencies import require
-from vidlab.core.errors import ModelError, OptionError, WeightsError
+from vidlab.core.errors import ModelError, WeightsError
 from vidlab.models.base import Model, State
 
 _STATE_LESS = "has no stream state: it is not a streaming model"
@@ -115,14 +115,3 @@ class LiteRTSignature:
 def runtime() -> str:
     """Return the runtime's name and version."""
     return f"ai-edge-litert {metadata.version('ai-edge-litert')}"
-
-
-def check_num_threads(num_threads: int) -> int:
-    """Return `num_threads` if it is a count.
-
-    Raises:
-        OptionError: It is not a positive integer.
-    """
-    if isinstance(num_threads, bool) or not isinstance(num_threads, int) or num_threads < 1:
-        raise OptionError(f"num_threads must be a positive integer; got {num_threads!r}.")
-    return num_threads

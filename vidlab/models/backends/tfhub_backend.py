@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.console import say
 from vidlab.core.dependencies import require
-from vidlab.core.errors import ModelError, OfflineError, WeightsError
+from vidlab.core.errors import ModelError, WeightsError
 from vidlab.models.base import Model, State
 
 #: What the stream exports call the function that makes their zero states.
@@ -75,31 +75,24 @@ def is_stream(module: Any) -> bool:
     return _INIT_STATES in module.signatures and "call" in module.signatures
 
 
-def load_module(handle: str | Path, *, num_threads: int) -> Any:
-    """Load a SavedModel directory or an http(s) handle with tensorflow_hub.
+def load_module(folder: Path, *, num_threads: int) -> Any:
+    """Load a SavedModel directory with tensorflow_hub.
 
     TensorFlow fixes its thread counts when it first computes; where that has happened with
     another number, a note says what is in force.
 
     Raises:
         MissingDependencyError: tensorflow or tensorflow_hub is not installed.
-        OfflineError: An http(s) handle cannot be fetched.
         WeightsError: There is no SavedModel there.
     """
     tf = require("tensorflow", why="the tfhub backend")
     hub = require("tensorflow_hub", why="the tfhub backend")
     _set_threads(tf, num_threads)
-    is_remote = isinstance(handle, str)
     try:
-        return hub.load(str(handle))
+        return hub.load(str(folder))
     except Exception as error:
-        # TensorFlow raises its own OpError tree, OSError, ValueError and urllib errors alike.
-        if is_remote:
-            raise OfflineError(
-                f"{handle} cannot be fetched ({error}). Without a network: unpack it into a "
-                "directory and pass that directory to load_model."
-            ) from error
-        raise WeightsError(f"{str(handle)!r} is not a SavedModel: {error}") from error
+        # TensorFlow raises its own OpError tree, OSError and ValueError alike.
+        raise WeightsError(f"{str(folder)!r} is not a SavedModel: {error}") from error
 
 
 def num_classes_of(module: Any) -> int:

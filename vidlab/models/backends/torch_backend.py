@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 
 from vidlab.core.console import say
 from vidlab.core.dependencies import require
-from vidlab.core.errors import ModelError
-from vidlab.core.files import cache_dir
+from vidlab.core.errors import ModelError, OptionError, WeightsError
+from vidlab.core.files import cache_dir, check_writable
 from vidlab.models.base import Model, State
 from vidlab.models.lookup import content_hash
+
+# Part of the cache's file names: raise it when a change of the converters changes weights.
+_CONVERTER = "v1"
 
 
 class TorchModel(Model):
@@ -89,10 +93,22 @@ def load_network(path: Path) -> tuple[Any, str | None]:
     source_format = format_of(path)
     if source_format == "safetensors":
         return convert.load_safetensors(path), None
-    cached = cache_dir() / "converted" / f"{content_hash(path)}.safetensors"
-    if not cached.is_file():
-        say(f"converting {path.name} to PyTorch, once; the result is kept in {cached.parent}")
-        convert.convert(path, cached)
+    name = f"{content_hash(path)}-{_CONVERTER}.safetensors"
+    cached = cache_dir() / "converted" / name
+    if cached.is_file():
+        try:
+            return convert.load_safetensors(cached), source_format
+        except WeightsError:
+            say(f"{cached} is damaged; it is made again")
+    try:
+        check_writable(cached)
+    except OptionError as error:
+        say(f"{error} So {path.name} is converted each time; VIDLAB_CACHE names another place.")
+        with tempfile.TemporaryDirectory() as folder:
+            convert.convert(path, Path(folder) / name)
+            return convert.load_safetensors(Path(folder) / name), source_format
+    say(f"converting {path.name} to PyTorch, once; the result is kept in {cached.parent}")
+    convert.convert(path, cached)
     return convert.load_safetensors(cached), source_format
 
 

@@ -23,10 +23,11 @@ from vidlab.core.errors import (
     WeightsError,
     WeightsNotFoundError,
 )
-from vidlab.core.files import atomic_write
+from vidlab.core.files import atomic_write, sha256_of
 from vidlab.models.convert.litert import FILE_IDENTIFIER, read_litert
 from vidlab.models.convert.tensorflow import read_checkpoint, read_savedmodel
 from vidlab.models.convert.tensorflow_names import check_complete, describe, parameter_shapes
+from vidlab.models.lookup import content_hash
 from vidlab.models.movinet.network import MoViNet
 from vidlab.models.movinet.spec import MovinetConfig
 
@@ -278,16 +279,10 @@ def _check_state(config: MovinetConfig, state: Mapping[str, Tensor], what: str) 
 
 
 def _digest(source: Path) -> str:
-    """Return the SHA-256 of a file, or of a directory's or checkpoint's files in order."""
-    if source.is_dir():
-        files = sorted(path for path in source.rglob("*") if path.is_file())
-    elif source.is_file():
-        files = [source]
-    else:
-        files = sorted(source.parent.glob(f"{source.name}.*"))
+    """Return the content's hash: of a file, a SavedModel, or a checkpoint's files in order."""
+    if source.exists():
+        return content_hash(source)
     digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as stream:
-            for block in iter(lambda: stream.read(1 << 20), b""):
-                digest.update(block)
+    for path in sorted(source.parent.glob(f"{source.name}.*")):
+        digest.update(f"{path.name}={sha256_of(path)}\n".encode())
     return digest.hexdigest()
