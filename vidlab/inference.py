@@ -445,7 +445,7 @@ class _Runner(ABC):
         end = self._num_answers + len(logits)
         if end > len(self._logits):
             # Grown in place: a list of arrays, joined at the end, would need the memory twice.
-            self._logits.resize((end + end // 4 + 64, self.model.num_classes), refcheck=False)
+            self._logits.resize((end + end // 16 + 64, self.model.num_classes), refcheck=False)
         self._logits[self._num_answers : end] = logits
         self.answers.append((indices, times, latencies))
         self._num_answers = end
