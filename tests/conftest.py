@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from browser_harness import chromium as chromium
+from browser_harness import classic as classic
 from browser_harness import lab as lab
 
 

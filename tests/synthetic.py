@@ -247,3 +247,42 @@ def _write_sound(out: av.container.OutputContainer, stream: object, seconds: flo
         frame.time_base = Fraction(1, SAMPLE_RATE)
         out.mux(stream.encode(frame))
     out.mux(stream.encode())
+
+
+def make_hour(path: Path, *, fps: int = 25, num_minutes: int = 60) -> None:
+    """Write a 1080p H.264 video of `num_minutes` equal half minutes twice over.
+
+    Encoding an hour takes longer than a test may: one half minute is encoded, its packets are
+    repeated. The picture spells the frame's number within its half minute.
+    """
+    width, height, num = 1920, 1080, 30 * fps
+    noise = np.random.default_rng(7).integers(0, 40, (height, width), dtype=np.uint8)
+    part = path.with_name("part.mp4")
+    with av.open(str(part), "w") as out:
+        stream = out.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"preset": "ultrafast", "b": "1500000", "g": str(2 * fps), "bf": "2"}
+        stream.bit_rate = 1_500_000
+        planes = np.full((height * 3 // 2, width), 128, np.uint8)
+        for number in range(num):
+            grey = barcode(number, size=(width, height))[..., 0]
+            planes[:height] = grey // 255 * 195 + 20 + np.roll(noise, number % 3, axis=1) // 8
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            frame.pts = number
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as out:
+        copied = None
+        for turn in range(2 * num_minutes):
+            with av.open(str(part)) as source:
+                stream = source.streams.video[0]
+                copied = copied or out.add_stream_from_template(stream)
+                shift = round(30 * turn / stream.time_base)
+                for packet in source.demux(stream):
+                    if packet.dts is None:
+                        continue
+                    packet.pts += shift
+                    packet.dts += shift
+                    packet.stream = copied
+                    out.mux(packet)
+    part.unlink()

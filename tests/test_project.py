@@ -30,6 +30,7 @@ PUBLIC_NAMES = {
     "Comparison",
     "LabelMap",
     "Player",
+    "PlayerGrid",
     "Predictions",
     "VidlabError",
     "Video",

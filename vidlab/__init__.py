@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vidlab.predictions import Predictions as Predictions
     from vidlab.video import Video as Video
     from vidlab.widgets import Player as Player
+    from vidlab.widgets import PlayerGrid as PlayerGrid
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,7 @@ _HOME_OF = {
     "Comparison": "vidlab.comparison",
     "LabelMap": "vidlab.core.labels",
     "Player": "vidlab.widgets",
+    "PlayerGrid": "vidlab.widgets",
     "Predictions": "vidlab.predictions",
     "VidlabError": "vidlab.core.errors",
     "Video": "vidlab.video",

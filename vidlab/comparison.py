@@ -249,12 +249,23 @@ class Comparison:
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if self.video is None:
             return {"text/plain": repr(self), "text/html": self.table.to_html(max_rows=20)}
+        return self._player()._repr_mimebundle_(**options)
+
+    def _ipython_display_(self) -> None:
+        if self.video is not None:
+            self._player()._ipython_display_()
+            return
+        from IPython.display import display
+
+        display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
+
+    def _player(self) -> Any:
         if self._view is None:
             # The one import that points upwards: a result shows itself where a notebook asks.
             from vidlab.widgets import Player
 
             self._view = Player(self.video, self)
-        return self._view._repr_mimebundle_(**options)
+        return self._view
 
     def _probabilities(self, number: int) -> NDArray[np.float32]:
         return self.predictions[number].probabilities[self._rows[number]]

@@ -20,15 +20,24 @@ export class Clock {
     return this.times.length;
   }
 
+  /** Media time at which the last frame ends. */
+  get duration() {
+    return this.end - this.offset;
+  }
+
   /** @param {number} index */
   start(index) {
     return /** @type {number} */ (this.times[clamp(index, 0, this.length - 1)]);
   }
 
+  /** When a frame gives way to the next one, seconds of the source. @param {number} index */
+  stop(index) {
+    return index + 1 < this.length ? this.start(index + 1) : this.end;
+  }
+
   /** Media time in the middle of a frame's interval: no rounding can leave the frame. @param {number} index */
   middle(index) {
-    const stop = index + 1 < this.length ? this.start(index + 1) : this.end;
-    return (this.start(index) + stop) / 2 - this.offset;
+    return (this.start(index) + this.stop(index)) / 2 - this.offset;
   }
 
   /** The frame on screen at a time of the source. @param {number} seconds */
@@ -42,5 +51,12 @@ export class Clock {
     const before = clamp(lastAtMost(this.times, seconds), 0, this.length - 1);
     const after = Math.min(before + 1, this.length - 1);
     return seconds - this.start(before) <= this.start(after) - seconds ? before : after;
+  }
+
+  /** The video turned out to end after so many frames. @param {number} num_frames */
+  cut(num_frames) {
+    if (num_frames >= this.length) return;
+    this.end = this.start(num_frames);
+    this.times = this.times.subarray(0, num_frames);
   }
 }

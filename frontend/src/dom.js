@@ -1,7 +1,6 @@
 // @ts-check
 /** Elements, icons and buttons: text goes in as text, never as markup. */
 
-
 /**
  * Make an element. `text` goes in as text, never as markup.
  * @template {keyof HTMLElementTagNameMap} T
@@ -30,6 +29,13 @@ const ICONS = {
   next: "M5 3v10l6.5-5zM2.5 3H4v10H2.5z",
   last: "M11.2 3H13v10h-1.8zM3 3v10l7.4-5z",
   left: "M10.3 2.7 5 8l5.3 5.3 1.1-1.1L7.2 8l4.2-4.2z",
+  loop: "M4.5 4h6V2l3.5 3-3.5 3V6H5.5a1 1 0 0 0-1 1v1.5h-2V6a2 2 0 0 1 2-2zm7 8h-6v2L2 11l3.5-3v2h5a1 1 0 0 0 1-1V7.5h2V10a2 2 0 0 1-2 2z",
+  full: "M2 2h5v1.6H3.6V7H2zM9 2h5v5h-1.6V3.6H9zM2 9h1.6v3.4H7V14H2zM12.4 9H14v5H9v-1.6h3.4z",
+  leave: "M5.4 2H7v5H2V5.4h3.4zM9 2h1.6v3.4H14V7H9zM2 9h5v5H5.4v-3.4H2zM9 9h5v1.6h-3.4V14H9z",
+  keys: "M1.5 3.5h13a1 1 0 0 1 1 1v7a1 1 0 0 1-1 1h-13a1 1 0 0 1-1-1v-7a1 1 0 0 1 1-1zM2 5v6h12V5zM3.2 6.2h1.4v1.4H3.2zM5.9 6.2h1.4v1.4H5.9zM8.6 6.2H10v1.4H8.6zM11.3 6.2h1.4v1.4h-1.4zM4.6 8.8h6.8v1.3H4.6z",
+  close: "M3.8 2.7 8 6.9l4.2-4.2 1.1 1.1L9.1 8l4.2 4.2-1.1 1.1L8 9.1l-4.2 4.2-1.1-1.1L6.9 8 2.7 3.8z",
+  settings:
+    "M7 1h2l.4 2 1.2.5 1.7-1.1 1.4 1.4-1.1 1.7.5 1.2 2 .4v2l-2 .4-.5 1.2 1.1 1.7-1.4 1.4-1.7-1.1-1.2.5L9 15H7l-.4-2-1.2-.5-1.7 1.1-1.4-1.4 1.1-1.7-.5-1.2-2-.4V7l2-.4.5-1.2-1.1-1.7 1.4-1.4 1.7 1.1L6.6 3zm1 4.6a2.4 2.4 0 1 0 0 4.8 2.4 2.4 0 0 0 0-4.8z",
   right: "M5.7 2.7 11 8l-5.3 5.3-1.1-1.1L8.8 8 4.6 3.8z",
   sound:
     "M2 6h2.5L8 3v10L4.5 10H2zM9.5 5.2c1.9.9 1.9 4.7 0 5.6zM11 2.8c3.6 2 3.6 8.4 0 10.4l-.6-1c2.7-1.6 2.7-6.8 0-8.4z",
@@ -47,6 +53,7 @@ export function icon(name) {
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS(space, "path");
   path.setAttribute("d", ICONS[name] ?? "");
+  path.setAttribute("fill-rule", "evenodd");
   svg.append(path);
   return svg;
 }
@@ -67,4 +74,17 @@ export function button(name, label, onClick) {
   element.append(icon(name));
   element.addEventListener("click", onClick);
   return element;
+}
+
+/**
+ * Give a button another icon and name: it does something else now.
+ * @param {HTMLButtonElement} element
+ * @param {string} name
+ * @param {string} label
+ */
+export function relabel(element, name, label) {
+  if (element.title === label) return;
+  element.replaceChildren(icon(name));
+  element.title = label;
+  element.setAttribute("aria-label", label);
 }

@@ -87,8 +87,14 @@ export function fit(context, text, width, font) {
   context.font = font;
   if (width <= 0) return "";
   if (context.measureText(text).width <= width) return text;
-  let length = Math.min(text.length, 64);
-  while (length > 0 && context.measureText(`${text.slice(0, length)}…`).width > width) length--;
+  // Halving the doubt each time: there may be hundreds of names to fit.
+  let length = 0;
+  let tooLong = Math.min(text.length, 256);
+  while (tooLong - length > 1) {
+    const middle = (length + tooLong) >> 1;
+    if (context.measureText(`${text.slice(0, middle)}…`).width > width) tooLong = middle;
+    else length = middle;
+  }
   return length > 0 ? `${text.slice(0, length).trimEnd()}…` : "";
 }
 

@@ -24,7 +24,7 @@ export function tickText(seconds, step) {
 
 /** Probability for dense places: ".984", "1.00", "<.001". @param {number} value */
 export function probText(value) {
-  if (value > 0.9995) return "1.00";
+  if (value >= 0.9995) return "1.00";
   if (value < 0.0005) return "<.001";
   return value.toFixed(3).slice(1);
 }
@@ -69,3 +69,17 @@ export function aligned(view) {
 
 /** @param {unknown} error */
 export const sentence = (error) => (error instanceof Error ? error.message : String(error));
+
+/**
+ * What a person typed: a frame number, or a time such as "1:02.5", "1:00:02" or "2.5s".
+ * @param {string} text
+ * @returns {{frame: number} | {seconds: number} | null}
+ */
+export function placeOf(text) {
+  const typed = text.trim();
+  if (/^\d+$/.test(typed)) return { frame: Number(typed) };
+  const parts = /^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)\s*s?$/.exec(typed);
+  if (!parts) return null;
+  const [hours = 0, minutes = 0, seconds = 0] = parts.slice(1).map((part) => Number(part ?? 0));
+  return { seconds: 3600 * hours + 60 * minutes + seconds };
+}

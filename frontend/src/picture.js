@@ -1,10 +1,13 @@
 // @ts-check
 /** The <video>: seeks to exact frames, tells which frame is on screen. */
 
-import { Clock } from "./clock.js";
+/** @import { Media } from "./types.js" */
 import { clamp } from "./numbers.js";
 
 const SHOWN_WITHIN_MS = 600;
+
+// A seek takes some of the loop's last frame; begun too late, the frame after it would flash up.
+const LOOP_EARLY_MS = 10;
 
 /** The <video>: shows exact frames, and tells which one is on screen. */
 export class Picture {
@@ -15,8 +18,10 @@ export class Picture {
   constructor(video, onFrame) {
     this.video = video;
     this.onFrame = onFrame;
-    /** @type {Clock | null} */
-    this.clock = null;
+    /** @type {Set<(index: number) => void>} hear where this picture is sent to, before it is there */
+    this.moveListeners = new Set();
+    /** @type {Media | null} */
+    this.media = null;
     /** @type {number | null} frame on screen */
     this.shown = null;
     /** @type {number | null} frame asked for and not yet there */
@@ -24,11 +29,29 @@ export class Picture {
     this.inFlight = -1;
     this.callback = 0;
     this.fallback = 0;
+    this.loopTimer = 0;
+    /** @type {[number, number] | true | null} */
+    this.looped = null;
     video.addEventListener("seeked", () => this.arrived());
+    video.addEventListener("pause", () => clearTimeout(this.loopTimer));
     video.addEventListener("timeupdate", () => {
       if (!("requestVideoFrameCallback" in video)) this.report(this.atCurrentTime());
     });
     this.watch();
+  }
+
+  get clock() {
+    return this.media?.clock ?? null;
+  }
+
+  /** Show another video from now on; nothing of the one before is on screen any more. @param {Media} media */
+  use(media) {
+    this.reset();
+    this.media = media;
+    this.loop = this.looped;
+    media.onStopped(() => {
+      if (this.wanted !== null) this.show(this.wanted);
+    });
   }
 
   watch() {
@@ -45,10 +68,11 @@ export class Picture {
 
   /** @param {number} index */
   report(index) {
-    const isNew = index !== this.shown;
+    const before = this.shown;
     this.shown = index;
     if (this.inFlight < 0 && this.wanted === index) this.settle();
-    if (isNew) this.onFrame(index);
+    if (index !== before) this.onFrame(index);
+    this.keepInLoop(index, before);
   }
 
   settle() {
@@ -61,13 +85,36 @@ export class Picture {
     return this.wanted ?? this.shown ?? 0;
   }
 
-  /** Show a frame; while a seek is under way only the newest wish is kept. @param {number} index */
+  /**
+   * Show a frame. While a seek is under way only the newest wish is kept, unless the seek waits
+   * for bytes that have to be fetched.
+   * @param {number} index
+   */
   show(index) {
-    if (!this.clock) return;
-    const target = clamp(Math.round(index), 0, this.clock.length - 1);
-    if (this.wanted === null && target === this.shown && this.video.paused) return;
-    this.wanted = target;
-    if (this.inFlight < 0) this.seek();
+    const { media, video, clock } = this;
+    if (!media || !clock) return;
+    const target = clamp(Math.round(index), 0, clock.length - 1);
+    if (this.wanted !== null || target !== this.shown || !video.paused) {
+      this.wanted = target;
+      media.want(target);
+      if (this.inFlight < 0 || !media.has(this.inFlight)) this.seek();
+    }
+    for (const listener of this.moveListeners) listener(target);
+  }
+
+  /** Play on from a media time, wherever that lies in a frame. @param {number} seconds */
+  jump(seconds) {
+    const { media, video, clock } = this;
+    if (!media || !clock) return;
+    this.settle();
+    this.inFlight = -1;
+    media.want(clock.at(seconds + clock.offset));
+    video.currentTime = seconds;
+  }
+
+  /** Play at a rate for a while, to keep in step; 0 waits. @param {number} rate */
+  setRate(rate) {
+    if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
   }
 
   seek() {
@@ -96,16 +143,71 @@ export class Picture {
     }
   }
 
+  /** Play from here; from the start (of the loop) at the end, or outside the loop. */
+  play() {
+    const { clock, current } = this;
+    if (clock) {
+      const [start, stop] = this.region ?? [0, clock.length];
+      if (current >= stop - 1 || (this.region && current < start)) this.show(start);
+    }
+    return this.video.play();
+  }
+
+  // ------------------------------------------------------------ looping
+
+  /** Frames [start, stop) to play over and over, true for all, null for none. */
+  get loop() {
+    return this.looped;
+  }
+
+  set loop(looped) {
+    this.looped = looped;
+    clearTimeout(this.loopTimer);
+    const { region, clock } = this;
+    // The browser goes back at the end by itself, without an "ended" that would stop playing.
+    this.video.loop = looped === true || Boolean(region && clock && region[1] >= clock.length);
+    if (this.media && clock) this.media.loop = region ?? (looped ? [0, clock.length] : null);
+  }
+
+  /** The looped part, where it is not all. @returns {[number, number] | null} */
+  get region() {
+    return Array.isArray(this.looped) ? this.looped : null;
+  }
+
+  /**
+   * @param {number} index
+   * @param {number | null} before
+   */
+  keepInLoop(index, before) {
+    const { region, clock, video } = this;
+    clearTimeout(this.loopTimer);
+    if (!region || !clock || video.paused || this.wanted !== null) return;
+    const [start, stop] = region;
+    const again = () => {
+      if (!video.paused && this.wanted === null) this.show(start);
+    };
+    const hasWrapped = index < start && before !== null && before >= stop - 1;
+    if (index >= stop || hasWrapped) again();
+    else if (index === stop - 1) {
+      const left = clock.stop(index) - clock.offset - video.currentTime;
+      this.loopTimer = window.setTimeout(again, (1000 * left) / video.playbackRate - LOOP_EARLY_MS);
+    }
+  }
+
+  // ------------------------------------------------------------ life
+
   /** Forget what was on screen: the <video> gets other bytes. */
   reset() {
     this.settle();
+    clearTimeout(this.loopTimer);
     this.inFlight = -1;
     this.shown = null;
-    this.clock = null;
+    this.media = null;
   }
 
   close() {
     clearTimeout(this.fallback);
+    clearTimeout(this.loopTimer);
     if ("cancelVideoFrameCallback" in this.video)
       this.video.cancelVideoFrameCallback(this.callback);
     this.video.pause();

@@ -7,8 +7,10 @@
  */
 
 /** @import { Model } from "./types.js" */
+import { mount } from "./mount.js";
 import { Session } from "./session.js";
-import { View } from "./view.js";
+
+export { showOffline } from "./offline.js";
 
 // anywidget calls this once per widget and `render` once per view of it.
 export default () => {
@@ -19,16 +21,10 @@ export default () => {
     render({ model, el }) {
       session ??= new Session(model);
       const here = session;
-      here.views += 1;
-      const view = new View(here, model, el);
+      const unmount = mount(here, model, el);
       return () => {
-        view.close();
-        here.views -= 1;
-        if (here.driver === view) here.driver = null;
-        if (here.views === 0) {
-          here.release();
-          if (session === here) session = null;
-        }
+        unmount();
+        if (session === here && here.views.size === 0) session = null;
       };
     },
   };

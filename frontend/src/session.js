@@ -1,11 +1,13 @@
 // @ts-check
 /** What all views of one widget share: the video, and the predictions. */
 
-/** @import { Model, Progress, Reply, Media, Track, Divergence, Told } from "./types.js" */
+/** @import { Model, Overlays, Progress, Reply, Track, Divergence, Told } from "./types.js" */
+/** @import { View } from "./view.js" */
 import { Channel } from "./channel.js";
 import { Clock } from "./clock.js";
+import { canFeed } from "./feeder.js";
+import { Media, Opened } from "./media.js";
 import { aligned, megabytes } from "./numbers.js";
-import { View } from "./view.js";
 
 const PIECE_BYTES = 1 << 20;
 
@@ -17,15 +19,22 @@ export class Session {
   constructor(model) {
     this.model = model;
     this.channel = new Channel(model);
-    this.views = 0;
+    /** @type {Set<View>} */
+    this.views = new Set();
     /** @type {View | null} the view that plays; the others follow it */
     this.driver = null;
-    /** @type {Promise<Media> | null} */
+    /** @type {Promise<Opened> | null} */
     this.opening = null;
+    this.isOpening = false;
     /** @type {Promise<Told> | null} */
     this.asking = null;
+    /** @type {Promise<Overlays> | null} */
+    this.askingOverlays = null;
     /** @type {Set<(progress: Progress) => void>} */
     this.listeners = new Set();
+    /** @type {Set<(url: string) => void>} */
+    this.posterListeners = new Set();
+    this.poster = "";
     /** @type {string[]} */
     this.urls = [];
   }
@@ -36,32 +45,79 @@ export class Session {
   }
 
   /**
-   * The video's bytes and frame times, fetched once.
+   * Hear of a picture to show until the first frame is there; at once if it is there already.
+   * @param {(url: string) => void} listener
+   * @returns {() => void} stops it
+   */
+  onPoster(listener) {
+    this.posterListeners.add(listener);
+    if (this.poster) listener(this.poster);
+    return () => this.posterListeners.delete(listener);
+  }
+
+  /**
+   * The video for one more view; the kernel is asked once.
    * @param {{transcode?: boolean, again?: boolean}} [options]
    * @returns {Promise<Media>}
    */
-  media({ transcode = false, again = false } = {}) {
-    if (!this.opening || again) {
-      this.opening = this.fetchMedia(transcode);
-      this.opening.catch(() => {}); // each view shows the error; this only marks it as seen
+  async media({ transcode = false, again = false } = {}) {
+    if (!this.opening || (again && !this.isOpening)) {
+      this.isOpening = true;
+      const opening = this.open(transcode);
+      this.opening = opening;
+      const done = () => {
+        this.isOpening = false;
+      };
+      opening.then(done, done);
     }
-    return this.opening;
+    return new Media(await this.opening, this.channel);
   }
 
-  /** @param {boolean} transcode */
-  async fetchMedia(transcode) {
+  /**
+   * @param {boolean} transcode
+   * @returns {Promise<Opened>}
+   */
+  async open(transcode) {
     this.announce({ phase: "kernel", fraction: 0 });
-    const opened = await this.channel.request(
+    const { content: about, buffers } = await this.channel.request(
       "open",
       { transcode, page: this.channel.prefix },
-      (p) => this.announce(p),
+      { onProgress: (progress, pictures) => this.progressed(progress, pictures) },
     );
-    const about = opened.content;
-    const times = new Float64Array(aligned(opened.buffers[0]));
-    const pieces = await this.fetchBytes(about.token, about.num_bytes);
-    const url = URL.createObjectURL(new Blob(pieces, { type: about.mime }));
+    const times = new Float64Array(aligned(buffers[0]));
+    const clock = new Clock(times, about.offset_seconds, about.end_seconds);
+    if (about.delivery === "whole") {
+      const pieces = await this.fetchBytes(about.token, about.num_bytes);
+      const url = this.keep(new Blob(pieces, { type: about.mime }));
+      return new Opened(about, clock, new Int32Array(), url);
+    }
+    if (!canFeed(about.mime)) {
+      if (!transcode && about.how !== "transcode") return this.open(true);
+      throw new Error(
+        "This browser cannot play H.264 video in segments. Open the notebook in a newer Chrome, Edge, Firefox or Safari.",
+      );
+    }
+    return new Opened(about, clock, new Int32Array(aligned(buffers[1])), "");
+  }
+
+  /**
+   * @param {Progress} progress
+   * @param {DataView[]} buffers
+   */
+  progressed(progress, buffers) {
+    if (progress.phase !== "poster") {
+      this.announce(progress);
+      return;
+    }
+    this.poster = this.keep(new Blob([aligned(buffers[0])], { type: "image/jpeg" }));
+    for (const listener of this.posterListeners) listener(this.poster);
+  }
+
+  /** An address for some bytes, until `release`. @param {Blob} blob */
+  keep(blob) {
+    const url = URL.createObjectURL(blob);
     this.urls.push(url);
-    return { ...about, url, clock: new Clock(times, about.offset_seconds, about.end_seconds) };
+    return url;
   }
 
   /**
@@ -103,14 +159,19 @@ export class Session {
     return this.asking;
   }
 
+  /**
+   * Boxes and keypoints, fetched once.
+   * @returns {Promise<Overlays>}
+   */
+  overlays() {
+    this.askingOverlays ??= this.channel.request("overlays").then(readOverlays);
+    return this.askingOverlays;
+  }
+
   release() {
     for (const url of this.urls) URL.revokeObjectURL(url);
     this.channel.close();
-    try {
-      this.model.send({ op: "release", page: this.channel.prefix });
-    } catch {
-      // The widget was closed in the kernel first, which has let go of everything already.
-    }
+    this.channel.tell({ op: "release", page: this.channel.prefix });
   }
 }
 
@@ -148,5 +209,33 @@ function readPredictions({ content, buffers }) {
       start,
       stop,
     })),
+    truth: content.truth ?? [],
+  };
+}
+
+/**
+ * @param {Reply} reply
+ * @returns {Overlays}
+ */
+function readOverlays({ content, buffers }) {
+  let at = 0;
+  const take = () => aligned(buffers[at++]);
+  return {
+    boxes: content.boxes ? {
+      ...content.boxes,
+      frames: new Int32Array(take()),
+      xywh: new Float32Array(take()),
+      confidence: new Float32Array(take()),
+      label: new Int32Array(take()),
+      person: new Int32Array(take()),
+    } : null,
+    keypoints: content.keypoints ? {
+      ...content.keypoints,
+      frames: new Int32Array(take()),
+      person: new Int32Array(take()),
+      keypoint: new Int32Array(take()),
+      xy: new Float32Array(take()),
+      confidence: new Float32Array(take()),
+    } : null,
   };
 }

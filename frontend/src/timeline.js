@@ -1,93 +1,348 @@
 // @ts-check
-/** The canvases under the picture. */
+/** The canvases under the picture: curves, truth, bands, divergence, axis, playhead, overview. */
 
-/** @import { Label, Track, Divergence, Told } from "./types.js" */
-import { Clock } from "./clock.js";
+/** @import { Divergence, Label, Runs, Told, Track, Verdicts } from "./types.js" */
+/** @import { Clock } from "./clock.js" */
+/** @import { Texts } from "./texts.js" */
 import { h } from "./dom.js";
+import { runsOf, spansWhere, truthAt, truthInSeconds, verdictsOf } from "./lanes.js";
 import { DASHES, chip, drawChip, drawPattern, fit, roundRect } from "./marks.js";
 import { clamp, clockText, lastAtMost, probText, tickText } from "./numbers.js";
 
 const BAND_PX = 22;
-
+const TRUTH_PX = 18;
 const GAP_PX = 4;
-
-const CURVES_PX = 64;
-
+const CURVES_PX = 72;
 const STRIP_PX = 32;
-
 const AXIS_PX = 20;
+const OVERVIEW_PX = 12;
 
-/** The canvases under the picture: curves, bands, divergence, axis, playhead. */
+const GRIP_PX = 5;
+const MIN_FRAMES_SHOWN = 8;
+const WHEEL_PAUSE_MS = 250;
+
+/** @type {Told} */
+const NOTHING_TOLD = { labels: [], tracks: [], divergence: null, disagreements: [], truth: [] };
+
+/**
+ * @typedef {object} Wishes  what a person does to the timeline
+ * @property {(seconds: number, final: boolean) => void} onSeek
+ * @property {(range: [number, number] | null) => void} onSelect
+ * @property {(value: number) => void} onThreshold
+ */
+
+/** @typedef {"seek" | "select" | "start" | "stop" | "threshold" | "window"} Drag */
+
 export class Timeline {
   /**
-   * @param {HTMLElement} root
-   * @param {(seconds: number, final: boolean) => void} onSeek
+   * @param {Texts} texts
+   * @param {Wishes} wishes
    */
-  constructor(root, onSeek) {
-    this.root = root;
+  constructor(texts, wishes) {
+    this.texts = texts;
+    this.wishes = wishes;
     this.base = h("canvas", { class: "vl-base" });
     this.top = h("canvas", { class: "vl-top" });
     this.tip = h("div", { class: "vl-tip", role: "presentation", hidden: true });
+    this.probe = h("span", { class: "vl-probe", hidden: true });
     this.element = h(
       "div",
       {
         class: "vl-timeline",
         role: "slider",
         tabindex: 0,
-        "aria-label": "Timeline",
+        "aria-label": texts.timeline,
         "aria-valuemin": 0,
+        "aria-valuemax": 0,
+        "aria-valuenow": 0,
       },
-      [this.base, this.top, this.tip],
+      [this.base, this.top, this.tip, this.probe],
     );
     /** @type {Clock | null} */
     this.clock = null;
-    /** @type {Told} */
-    this.told = { labels: [], tracks: [], divergence: null, disagreements: [] };
+    this.told = NOTHING_TOLD;
+    /** @type {Runs[]} */
+    this.runs = [];
+    /** @type {Verdicts[]} */
+    this.verdicts = [];
+    /** @type {{label: number, from: number, to: number}[]} */
+    this.truth = [];
     /** @type {[number, number] | null} */
     this.selection = null;
-    this.frame = 0;
     /** @type {number | null} */
-    this.hoverX = null;
+    this.threshold = null;
+    this.frame = 0;
+    /** @type {{x: number, y: number} | null} */
+    this.hover = null;
     this.width = 0;
+    // The part of the video that is visible, seconds.
+    this.from = 0;
+    this.to = 1;
+    /** @type {ReturnType<Timeline["theme"]> | null} */
+    this.look = null;
+    this.due = 0;
+    this.isBaseStale = true;
+    this.lastPageWheel = -Infinity;
+    /** @type {Drag | null} */
+    this.drag = null;
     this.resize = new ResizeObserver(() => this.draw());
     this.resize.observe(this.element);
-    this.listen(onSeek);
+    this.onPageWheel = this.onPageWheel.bind(this);
+    window.addEventListener("wheel", this.onPageWheel, { passive: true });
+    this.listen();
   }
 
-  /** @param {(seconds: number, final: boolean) => void} onSeek */
-  listen(onSeek) {
-    let dragging = false;
-    const seek = (/** @type {PointerEvent} */ event, /** @type {boolean} */ final) =>
-      onSeek(this.seconds(event.clientX - this.element.getBoundingClientRect().left), final);
-    this.element.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || !this.clock) return;
-      dragging = true;
-      this.element.setPointerCapture(event.pointerId);
-      this.element.focus({ preventScroll: true });
-      seek(event, false);
-    });
-    this.element.addEventListener("pointermove", (event) => {
-      this.hoverX = event.clientX - this.element.getBoundingClientRect().left;
-      if (dragging) seek(event, false);
-      this.drawTop();
-    });
-    const end = (/** @type {PointerEvent} */ event) => {
-      if (dragging) seek(event, true);
-      dragging = false;
-    };
-    this.element.addEventListener("pointerup", end);
-    this.element.addEventListener("pointercancel", () => (dragging = false));
-    this.element.addEventListener("pointerleave", () => {
-      this.hoverX = null;
-      this.drawTop();
-    });
+  // ------------------------------------------------------------ what there is to show
+
+  /** @param {Clock} clock */
+  setClock(clock) {
+    const isSame = this.clock?.length === clock.length && this.clock.end === clock.end;
+    this.clock = clock;
+    if (!isSame) {
+      this.from = this.start;
+      this.to = this.end;
+    }
+    this.element.setAttribute("aria-valuemax", String(clock.length - 1));
+    this.prepare();
   }
+
+  /** @param {Told} told */
+  setTold(told) {
+    this.told = told;
+    this.prepare();
+  }
+
+  prepare() {
+    const { clock, told } = this;
+    this.runs = told.tracks.map((track) => runsOf(track, this.end));
+    this.verdicts = told.tracks.map((track) => verdictsOf(track, told.truth));
+    this.truth = clock ? truthInSeconds(told.truth, clock) : [];
+    this.draw();
+  }
+
+  /** The theme has changed: its colours are read again. */
+  restyle() {
+    this.look = null;
+    this.draw();
+  }
+
+  /** Where we are; a visible playhead stays visible as it walks on. @param {number} frame */
+  moveTo(frame) {
+    const wasVisible = this.isVisible(this.frame);
+    this.frame = frame;
+    this.element.setAttribute("aria-valuenow", String(frame));
+    if (wasVisible && !this.isVisible(frame) && this.drag === null) this.reveal();
+    this.drawTop();
+  }
+
+  /** @param {number} frame */
+  isVisible(frame) {
+    const at = this.clock?.start(frame) ?? 0;
+    return this.from <= at && at <= this.to;
+  }
+
+  /** Bring the playhead into the visible part. */
+  reveal() {
+    if (!this.clock || this.isVisible(this.frame)) return;
+    const at = this.clock.start(this.frame);
+    const span = this.to - this.from;
+    // Walking out at the right, the next part begins a little before the playhead.
+    const lead = at > this.to && at < this.to + span ? 0.1 : 0.5;
+    this.setWindow(at - lead * span, at + (1 - lead) * span);
+  }
+
+  // ------------------------------------------------------------ the visible part
+
+  get isZoomed() {
+    return this.to - this.from < (this.end - this.start) * 0.9999;
+  }
+
+  get leastSpan() {
+    const whole = this.end - this.start;
+    return Math.min(whole, (whole / Math.max(this.clock?.length ?? 1, 1)) * MIN_FRAMES_SHOWN);
+  }
+
+  /** @param {number} from @param {number} to */
+  setWindow(from, to) {
+    const span = clamp(to - from, this.leastSpan, this.end - this.start);
+    this.from = clamp(from, this.start, this.end - span);
+    this.to = this.from + span;
+    this.draw();
+  }
+
+  /**
+   * @param {number} factor  above 1 shows less, larger
+   * @param {number} [at]    seconds that stay where they are; without, the playhead
+   * @returns {boolean} whether anything changed
+   */
+  zoom(factor, at) {
+    const before = this.to - this.from;
+    const span = clamp(before / factor, this.leastSpan, this.end - this.start);
+    if (!this.clock || Math.abs(span - before) < 1e-9) return false;
+    const playhead = this.clock.start(this.frame);
+    const fixed = at ?? (this.isVisible(this.frame) ? playhead : (this.from + this.to) / 2);
+    const share = (fixed - this.from) / before;
+    this.setWindow(fixed - share * span, fixed + (1 - share) * span);
+    return true;
+  }
+
+  /** @param {number} seconds @returns {boolean} whether anything changed */
+  pan(seconds) {
+    const before = this.from;
+    this.setWindow(this.from + seconds, this.to + seconds);
+    return Math.abs(this.from - before) > 1e-9;
+  }
+
+  showAll() {
+    this.setWindow(this.start, this.end);
+  }
+
+  // ------------------------------------------------------------ pointer and wheel
+
+  listen() {
+    const { element } = this;
+    element.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || !this.clock) return;
+      const { x, y } = this.place(event);
+      element.setPointerCapture(event.pointerId);
+      element.focus({ preventScroll: true });
+      this.beginDrag(event.shiftKey ? "select" : this.gripAt(x, y), x);
+      this.doDrag(x, y, false);
+    });
+    element.addEventListener("pointermove", (event) => {
+      const { x, y } = (this.hover = this.place(event));
+      element.style.cursor = this.cursorAt(x, y, event.shiftKey);
+      this.doDrag(x, y, false);
+      this.drawTop();
+    });
+    element.addEventListener("pointerup", (event) => {
+      const { x, y } = this.place(event);
+      this.doDrag(x, y, true);
+      this.drag = null;
+    });
+    element.addEventListener("pointercancel", () => (this.drag = null));
+    element.addEventListener("pointerleave", () => {
+      this.hover = null;
+      this.drawTop();
+    });
+    element.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
+  }
+
+  /** @param {PointerEvent | WheelEvent} event */
+  place(event) {
+    const box = this.element.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  /** What a press here takes hold of. @param {number} x @param {number} y @returns {Drag} */
+  gripAt(x, y) {
+    const place = this.layout();
+    if (y >= place.overview && this.isZoomed) return "window";
+    const edges = this.selectionX();
+    if (edges && y < place.axis) {
+      if (Math.abs(x - edges[1]) <= GRIP_PX) return "stop";
+      if (Math.abs(x - edges[0]) <= GRIP_PX) return "start";
+    }
+    const line = this.thresholdY();
+    return line !== null && Math.abs(y - line) <= GRIP_PX ? "threshold" : "seek";
+  }
+
+  /** @param {number} x @param {number} y @param {boolean} shift */
+  cursorAt(x, y, shift) {
+    const grip = this.drag ?? (shift ? "select" : this.gripAt(x, y));
+    if (grip === "start" || grip === "stop") return "ew-resize";
+    if (grip === "threshold") return "ns-resize";
+    if (grip === "select") return "text";
+    if (grip === "window") return this.drag ? "grabbing" : "grab";
+    return "pointer";
+  }
+
+  /** @param {Drag} drag @param {number} x */
+  beginDrag(drag, x) {
+    this.drag = drag;
+    this.anchor = this.frameAt(x);
+    const share = this.overviewShare(x);
+    const at = this.start + share * (this.end - this.start);
+    // Beside its thumb the overview jumps there, as scroll bars do.
+    if (drag === "window" && (at < this.from || at > this.to)) {
+      const half = (this.to - this.from) / 2;
+      this.setWindow(at - half, at + half);
+    }
+    this.grabbed = at - this.from;
+  }
+
+  /** @param {number} x @param {number} y @param {boolean} final */
+  doDrag(x, y, final) {
+    const { clock, selection } = this;
+    if (!this.drag || !clock) return;
+    const frame = this.frameAt(x);
+    const boundary = this.boundaryAt(x);
+    switch (this.drag) {
+      case "seek":
+        this.wishes.onSeek(this.seconds(x), final);
+        break;
+      case "select":
+        this.selectBetween(this.anchor ?? frame, frame);
+        break;
+      case "start":
+        if (selection) this.select(Math.min(boundary, selection[1] - 1), selection[1]);
+        break;
+      case "stop":
+        if (selection) this.select(selection[0], Math.max(boundary, selection[0] + 1));
+        break;
+      case "threshold": {
+        const { curves } = this.layout();
+        const value = clamp(1 - (y - curves.y - 5) / (curves.height - 8), 0, 1);
+        this.wishes.onThreshold(Math.round(100 * value) / 100);
+        break;
+      }
+      case "window": {
+        const from = this.start + this.overviewShare(x) * (this.end - this.start);
+        const left = from - (this.grabbed ?? 0);
+        this.setWindow(left, left + (this.to - this.from));
+      }
+    }
+  }
+
+  /** @param {number} one @param {number} other */
+  selectBetween(one, other) {
+    this.select(Math.min(one, other), Math.max(one, other) + 1);
+  }
+
+  /** @param {number} start @param {number} stop */
+  select(start, stop) {
+    if (this.selection?.[0] === start && this.selection[1] === stop) return;
+    this.selection = [start, stop];
+    this.wishes.onSelect([start, stop]);
+    this.drawTop();
+  }
+
+  /** A scroll that began elsewhere goes on over the timeline. @param {WheelEvent} event */
+  onPageWheel(event) {
+    if (!event.defaultPrevented) this.lastPageWheel = event.timeStamp;
+  }
+
+  /** @param {WheelEvent} event */
+  onWheel(event) {
+    if (!this.clock || event.timeStamp - this.lastPageWheel < WHEEL_PAUSE_MS) return;
+    const { x } = this.place(event);
+    const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+    const sideways = event.shiftKey ? event.deltaX || event.deltaY : event.deltaX;
+    const isPan = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
+    const seconds = (sideways * unit * (this.to - this.from)) / Math.max(this.width, 1);
+    const factor = Math.exp(clamp(-event.deltaY * unit, -240, 240) / 400);
+    // At its limit it does nothing, and the page scrolls.
+    if (isPan ? this.pan(seconds) : this.zoom(factor, this.seconds(x))) event.preventDefault();
+  }
+
+  // ------------------------------------------------------------ places
 
   get compared() {
     return this.told.tracks.length > 1;
   }
 
   get gutter() {
+    if (this.told.truth.length) return 46;
     return this.compared ? 24 : 0;
   }
 
@@ -101,34 +356,94 @@ export class Timeline {
 
   /** @param {number} seconds */
   x(seconds) {
-    const span = Math.max(this.end - this.start, 1e-9);
-    return this.gutter + ((seconds - this.start) / span) * (this.width - this.gutter);
+    const span = Math.max(this.to - this.from, 1e-9);
+    return this.gutter + ((seconds - this.from) / span) * (this.width - this.gutter);
   }
 
   /** @param {number} x */
   seconds(x) {
     const share = (x - this.gutter) / Math.max(this.width - this.gutter, 1);
-    return this.start + clamp(share, 0, 1) * (this.end - this.start);
+    return this.from + clamp(share, 0, 1) * (this.to - this.from);
   }
 
-  /** Where each part lies; the height depends on the number of models only. */
+  /** @param {number} x */
+  frameAt(x) {
+    return this.clock?.at(this.seconds(x)) ?? 0;
+  }
+
+  /** The edge between two frames that is nearest: 0 … number of frames. @param {number} x */
+  boundaryAt(x) {
+    if (!this.clock) return 0;
+    const frame = this.frameAt(x);
+    return this.seconds(x) < this.clock.middle(frame) + this.clock.offset ? frame : frame + 1;
+  }
+
+  /** Seconds at which a frame starts; for the number of frames, the end. @param {number} frame */
+  edge(frame) {
+    return this.clock && frame < this.clock.length ? this.clock.start(frame) : this.end;
+  }
+
+  /** @param {number} x */
+  overviewShare(x) {
+    return clamp((x - this.gutter) / Math.max(this.width - this.gutter, 1), 0, 1);
+  }
+
+  /** @returns {[number, number] | null} */
+  selectionX() {
+    if (!this.selection || !this.clock) return null;
+    return [this.x(this.edge(this.selection[0])), this.x(this.edge(this.selection[1]))];
+  }
+
+  thresholdY() {
+    const { curves } = this.layout();
+    if (this.threshold === null || !curves.height) return null;
+    return curves.y + 5 + (1 - this.threshold) * (curves.height - 8);
+  }
+
+  /** Where each part lies; the height depends on what there is to show only. */
   layout() {
-    const { tracks, divergence } = this.told;
+    const { tracks, divergence, truth } = this.told;
     let y = 0;
     const curves = { y, height: tracks.length === 1 ? CURVES_PX : 0 };
     if (curves.height) y += curves.height + GAP_PX;
+    const truthTop = y;
+    if (truth.length) y += TRUTH_PX + GAP_PX;
     const bands = tracks.map(() => {
       const top = y;
       y += BAND_PX + GAP_PX;
       return top;
     });
-    if (!tracks.length) {
-      bands.push(y);
-      y += 12;
-    }
+    if (!tracks.length) y += 12;
     const strip = { y: y + GAP_PX, height: divergence ? STRIP_PX : 0 };
     if (strip.height) y += STRIP_PX + 2 * GAP_PX;
-    return { curves, bands, strip, axis: y, height: y + AXIS_PX };
+    const axis = y;
+    return {
+      curves,
+      truth: truthTop,
+      bands,
+      strip,
+      axis,
+      overview: axis + AXIS_PX,
+      height: axis + AXIS_PX + OVERVIEW_PX,
+    };
+  }
+
+  // ------------------------------------------------------------ drawing
+
+  /** The whole of it, in the page's next picture. */
+  draw() {
+    this.isBaseStale = true;
+    this.drawTop();
+  }
+
+  /** Playhead, selection and pointer only. */
+  drawTop() {
+    if (this.due) return;
+    this.due = requestAnimationFrame(() => {
+      this.due = 0;
+      if (this.isBaseStale) this.paintBase();
+      this.paintTop();
+    });
   }
 
   /**
@@ -137,48 +452,98 @@ export class Timeline {
    */
   context(canvas, height) {
     const scale = window.devicePixelRatio || 1;
-    canvas.width = Math.round(this.width * scale);
-    canvas.height = Math.round(height * scale);
     const context = canvas.getContext("2d");
     if (!context) throw new Error("This browser gives no 2D canvas; the timeline cannot be drawn.");
+    const columns = Math.round(this.width * scale);
+    const rows = Math.round(height * scale);
+    // A new size makes a new bitmap, which is dear; the old one is wiped where it fits.
+    if (canvas.width !== columns || canvas.height !== rows) {
+      canvas.width = columns;
+      canvas.height = rows;
+    }
     context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.clearRect(0, 0, this.width, height);
     return context;
   }
 
   theme() {
-    const style = getComputedStyle(this.element);
-    const color = (/** @type {string} */ name) => style.getPropertyValue(name).trim() || "gray";
+    const { probe } = this;
+    const color = (/** @type {string} */ name) => {
+      probe.style.color = `var(${name})`;
+      return getComputedStyle(probe).color;
+    };
     return {
       text: color("--vl-text"),
+      ground: color("--vl-ground"),
       muted: color("--vl-muted"),
       line: color("--vl-line"),
       track: color("--vl-track"),
       accent: color("--vl-accent"),
       warn: color("--vl-warn"),
-      font: style.fontFamily || "sans-serif",
+      font: getComputedStyle(this.element).fontFamily || "sans-serif",
     };
   }
 
-  draw() {
+  paintBase() {
     this.width = this.element.clientWidth;
     if (!this.width) return;
+    this.isBaseStale = false;
+    this.note();
     const place = this.layout();
     this.element.style.height = `${place.height}px`;
     const context = this.context(this.base, place.height);
-    const theme = this.theme();
+    const theme = (this.look ??= this.theme());
+    const { tracks, divergence } = this.told;
     this.drawAxis(context, theme, place);
-    const [track] = this.told.tracks;
-    if (!track) {
+    this.drawOverview(context, theme, place);
+    this.drawNames(context, theme, place);
+    context.save();
+    context.beginPath();
+    context.rect(this.gutter, 0, this.width - this.gutter, place.axis);
+    context.clip();
+    if (!tracks.length) {
       context.fillStyle = theme.track;
       roundRect(context, this.gutter, 2, this.width - this.gutter, 8, 4);
     }
+    const [track] = tracks;
     if (track && place.curves.height) this.drawCurves(context, theme, track, place.curves);
-    this.told.tracks.forEach((each, index) =>
-      this.drawBand(context, theme, each, place.bands[index] ?? 0),
+    if (this.truth.length) this.drawTruth(context, theme, place.truth);
+    tracks.forEach((each, index) =>
+      this.drawBand(context, theme, each, index, place.bands[index] ?? 0),
     );
-    if (this.told.divergence)
-      this.drawDivergence(context, theme, this.told.divergence, place.strip);
-    this.drawTop();
+    if (divergence) this.drawDivergence(context, theme, divergence, place.strip);
+    context.restore();
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {ReturnType<Timeline["theme"]>} theme
+   * @param {ReturnType<Timeline["layout"]>} place
+   */
+  drawNames(context, theme, place) {
+    if (!this.gutter) return;
+    const { tracks, truth, divergence } = this.told;
+    const room = this.gutter - 10;
+    const name = (/** @type {string} */ text, /** @type {number} */ y, /** @type {string} */ font) => {
+      const shown = fit(context, text, room, font);
+      context.textBaseline = "middle";
+      context.fillText(shown, this.gutter - 8 - context.measureText(shown).width, y);
+    };
+    context.fillStyle = theme.text;
+    tracks.forEach((track, index) => {
+      const y = (place.bands[index] ?? 0) + BAND_PX / 2 + 1;
+      if (this.compared) name(track.letter, y, `600 12px ${theme.font}`);
+      else name(this.texts.model, y, `11px ${theme.font}`);
+    });
+    if (truth.length)
+      name(this.texts.truth, place.truth + TRUTH_PX / 2 + 1, `11px ${theme.font}`);
+    context.fillStyle = theme.muted;
+    if (divergence) name("Δ", place.strip.y + STRIP_PX / 2 + 1, `11px ${theme.font}`);
+    if (place.curves.height) {
+      const { y, height } = place.curves;
+      for (const [text, p] of /** @type {[string, number][]} */ ([["1", 1], [".5", 0.5], ["0", 0]]))
+        name(text, y + 5 + (1 - p) * (height - 8) + 0.5, `10px ${theme.font}`);
+    }
   }
 
   /**
@@ -187,7 +552,7 @@ export class Timeline {
    * @param {ReturnType<Timeline["layout"]>} place
    */
   drawAxis(context, theme, place) {
-    const span = this.end - this.start;
+    const span = this.to - this.from;
     const steps = [
       0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600,
     ];
@@ -198,7 +563,7 @@ export class Timeline {
     context.fillStyle = theme.muted;
     context.strokeStyle = theme.line;
     context.lineWidth = 1;
-    for (let at = Math.ceil(this.start / step - 1e-9) * step; at <= this.end + 1e-9; at += step) {
+    for (let at = Math.ceil(this.from / step - 1e-9) * step; at <= this.to + 1e-9; at += step) {
       const x = Math.round(this.x(at)) + 0.5;
       context.beginPath();
       context.moveTo(x, place.axis + 1);
@@ -211,6 +576,66 @@ export class Timeline {
         clamp(x - width / 2, this.gutter, this.width - width),
         place.axis + 13,
       );
+    }
+  }
+
+  /**
+   * A slim bar for the whole video; its thumb is the visible part. The room is always there.
+   * @param {CanvasRenderingContext2D} context
+   * @param {ReturnType<Timeline["theme"]>} theme
+   * @param {ReturnType<Timeline["layout"]>} place
+   */
+  drawOverview(context, theme, place) {
+    if (!this.isZoomed) return;
+    const width = this.width - this.gutter;
+    const whole = Math.max(this.end - this.start, 1e-9);
+    const y = place.overview + 3;
+    context.fillStyle = theme.track;
+    roundRect(context, this.gutter, y, width, 6, 3);
+    const thumb = Math.max((width * (this.to - this.from)) / whole, 16);
+    const left = this.gutter + ((this.from - this.start) / whole) * width;
+    context.fillStyle = theme.muted;
+    roundRect(context, Math.min(left, this.width - thumb), y, thumb, 6, 3);
+  }
+
+  /** Rows from the first that is visible to the last. @param {Float64Array} times */
+  visible(times) {
+    return [
+      Math.max(lastAtMost(times, this.from), 0),
+      Math.min(lastAtMost(times, this.to) + 1, times.length),
+    ];
+  }
+
+  /**
+   * Rows as a line in steps, each holding until the next; rows that share a pixel column are
+   * drawn as the column's span, so that 10,000 rows cost no more than the columns.
+   * @param {CanvasRenderingContext2D | Path2D} path
+   * @param {Float64Array} times
+   * @param {Float32Array} values
+   * @param {(value: number) => number} y
+   */
+  traceSteps(path, times, values, y) {
+    const [first = 0, stop = 0] = this.visible(times);
+    let column = NaN;
+    let low = 0;
+    let high = 0;
+    for (let row = first; row < stop; row++) {
+      const value = values[row] ?? 0;
+      const left = this.x(times[row] ?? 0);
+      const right = this.x(row + 1 < times.length ? (times[row + 1] ?? 0) : this.end);
+      if (row === first) path.moveTo(left, y(value));
+      if (right - left >= 1) {
+        path.lineTo(left, y(value));
+        path.lineTo(right, y(value));
+        column = NaN;
+        continue;
+      }
+      if (Math.floor(left) !== column) {
+        column = Math.floor(left);
+        low = high = value;
+        path.lineTo(left, y(value));
+      } else if (value > high) path.lineTo(left, y((high = value)));
+      else if (value < low) path.lineTo(left, y((low = value)));
     }
   }
 
@@ -231,6 +656,7 @@ export class Timeline {
       context.lineTo(this.width, Math.round(y(p)) + 0.5);
       context.stroke();
     }
+    const [first = 0, stop = 0] = this.visible(track.times);
     /** @type {{x: number, y: number, label: Label}[]} */
     const peaks = [];
     // Drawn last to first, so that the most prominent label lies on top.
@@ -238,36 +664,21 @@ export class Timeline {
       const label = this.told.labels[track.curveLabels[c] ?? -1];
       if (!label?.color) continue;
       const probs = track.curveProbs.subarray(c * rows, (c + 1) * rows);
-      let peak = 0;
       context.strokeStyle = label.color;
       context.lineWidth = 1.75;
       context.lineJoin = "round";
       context.setLineDash(DASHES[label.pattern % DASHES.length] ?? []);
       context.beginPath();
-      // A prediction holds until the next one, so the curve goes in steps. More rows than
-      // pixels are thinned to the highest of each pixel column.
-      let column = -1;
-      let highest = 0;
-      for (let row = 0; row < rows; row++) {
-        const p = probs[row] ?? 0;
-        if (p > (probs[peak] ?? 0)) peak = row;
-        const left = this.x(track.times[row] ?? 0);
-        const right = this.x(row + 1 < rows ? (track.times[row + 1] ?? 0) : this.end);
-        highest = Math.max(highest, p);
-        if (Math.floor(right) === column && row + 1 < rows) continue;
-        column = Math.floor(right);
-        if (row === 0) context.moveTo(left, y(highest));
-        else context.lineTo(left, y(highest));
-        context.lineTo(right, y(highest));
-        highest = 0;
-      }
+      this.traceSteps(context, track.times, probs, y);
       context.stroke();
       context.setLineDash([]);
-      peaks.push({
-        x: (this.x(track.times[peak] ?? 0) + this.x(track.times[peak + 1] ?? this.end)) / 2,
-        y: y(probs[peak] ?? 0),
-        label,
-      });
+      let peak = first;
+      for (let row = first; row < stop; row++)
+        if ((probs[row] ?? 0) > (probs[peak] ?? 0)) peak = row;
+      if ((probs[peak] ?? 0) < 0.05) continue; // flat at zero in this part
+      const left = Math.max(this.x(track.times[peak] ?? 0), this.gutter);
+      const right = Math.min(this.x(track.times[peak + 1] ?? this.end), this.width);
+      peaks.push({ x: (left + right) / 2, y: y(probs[peak] ?? 0), label });
     }
     const taken = /** @type {number[]} */ ([]);
     for (const { x, y: top, label } of peaks.reverse()) {
@@ -283,61 +694,124 @@ export class Timeline {
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {ReturnType<Timeline["theme"]>} theme
-   * @param {Track} track
    * @param {number} top
    */
-  drawBand(context, theme, track, top) {
-    if (this.compared) {
-      context.font = `600 12px ${theme.font}`;
-      context.textBaseline = "middle";
-      context.fillStyle = theme.text;
-      context.fillText(track.letter, 6, top + BAND_PX / 2 + 1);
-    }
+  drawTruth(context, theme, top) {
     context.fillStyle = theme.track;
-    roundRect(context, this.gutter, top, this.width - this.gutter, BAND_PX, 3);
-    const rows = track.frames.length;
-    let row = 0;
-    while (row < rows) {
-      const which = track.topLabels[row * track.k] ?? -1;
-      let stop = row + 1;
-      while (stop < rows && (track.topLabels[stop * track.k] ?? -1) === which) stop++;
-      const label = this.told.labels[which];
-      if (label) {
-        const left = this.x(track.times[row] ?? 0);
-        const right = stop < rows ? this.x(track.times[stop] ?? 0) : this.width;
-        this.drawSegment(context, theme, label, left, right, top);
-      }
-      row = stop;
+    roundRect(context, this.gutter, top + TRUTH_PX - 2, this.width - this.gutter, 2, 1);
+    for (const { label, from, to } of this.truth) {
+      if (to < this.from || from > this.to) continue;
+      const shown = this.told.labels[label];
+      if (shown) this.drawSegment(context, theme, shown, this.x(from), this.x(to), top, TRUTH_PX);
     }
   }
 
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {ReturnType<Timeline["theme"]>} theme
-   * @param {Label} label
-   * @param {number} left
-   * @param {number} right
+   * @param {Track} track
+   * @param {number} index
    * @param {number} top
    */
-  drawSegment(context, theme, label, left, right, top) {
+  drawBand(context, theme, track, index, top) {
+    context.fillStyle = theme.track;
+    roundRect(context, this.gutter, top, this.width - this.gutter, BAND_PX, 3);
+    const runs = this.runs[index];
+    if (!runs) return;
+    const [first = 0, stop = 0] = this.visible(runs.starts);
+    // Runs narrower than a pixel: the longest one of each pixel column stands for it.
+    let column = NaN;
+    let longest = 0;
+    for (let run = first; run < stop; run++) {
+      const label = this.told.labels[runs.labels[run] ?? -1];
+      if (!label) continue;
+      const left = this.x(runs.starts[run] ?? 0);
+      const right = this.x(runs.starts[run + 1] ?? runs.end);
+      if (right - left < 1) {
+        if (Math.floor(left) !== column) longest = 0;
+        column = Math.floor(left);
+        if (right - left <= longest) continue;
+        longest = right - left;
+        context.fillStyle = label.color ?? theme.muted;
+        context.fillRect(column, top, 1, BAND_PX);
+      } else this.drawSegment(context, theme, label, left, right, top, BAND_PX);
+    }
+    const { threshold } = this;
+    const [from = 0, to = 0] = this.visible(track.times);
+    const times = track.times.subarray(from, to);
+    const end = to < track.times.length ? (track.times[to] ?? this.end) : this.end;
+    if (threshold !== null && track.k) {
+      context.fillStyle = theme.ground;
+      context.globalAlpha = 0.72;
+      const isUnder = (/** @type {number} */ row) =>
+        (track.topProbs[(from + row) * track.k] ?? 0) < threshold;
+      for (const span of spansWhere(times, end, isUnder)) {
+        const left = this.x(span.from);
+        context.fillRect(left, top, Math.max(this.x(span.to) - left, 1), BAND_PX);
+      }
+      context.globalAlpha = 1;
+    }
+    const verdicts = this.verdicts[index];
+    if (!verdicts?.known) return;
+    context.fillStyle = theme.text;
+    for (const span of spansWhere(times, end, (row) => verdicts.each[from + row] === 0)) {
+      const left = this.x(span.from);
+      // Little teeth under what the truth contradicts: seen without colour.
+      this.drawTeeth(context, left, Math.max(this.x(span.to) - left, 2), top + BAND_PX);
+    }
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} left
+   * @param {number} width
+   * @param {number} y
+   */
+  drawTeeth(context, left, width, y) {
+    const from = Math.max(left, this.gutter);
+    const to = Math.min(left + width, this.width);
+    for (let x = from; x < to; x += 5) context.fillRect(x, y + 1, Math.min(3, to - x), 2);
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {ReturnType<Timeline["theme"]>} theme
+   * @param {Label} label
+   * @param {number} from
+   * @param {number} to
+   * @param {number} top
+   * @param {number} height
+   */
+  drawSegment(context, theme, label, from, to, top, height) {
+    // Words and rounded ends belong to what is visible of it.
+    const left = Math.max(from, this.gutter - 4);
+    const right = Math.min(to, this.width + 4);
     const width = Math.max(right - left - (right - left > 4 ? 1 : 0), 0.75);
+    const color = label.color ?? theme.muted;
+    const ink = label.color ? label.ink : theme.ground;
+    context.fillStyle = color;
+    if (width < 6) {
+      context.fillRect(left, top, width, height);
+      return;
+    }
     context.save();
     context.beginPath();
-    context.roundRect(left, top, width, BAND_PX, width > 6 ? 3 : 0);
+    context.roundRect(left, top, width, height, 3);
     context.clip();
-    context.fillStyle = label.color ?? theme.muted;
-    context.fillRect(left, top, width, BAND_PX);
-    drawPattern(context, label, left, top, width, BAND_PX);
-    const text = fit(context, label.name, width - 14, `500 12px ${theme.font}`);
+    context.fillRect(left, top, width, height);
+    drawPattern(context, label, left, top, width, height);
+    const inset = left < this.gutter ? 11 : 7;
+    const text = fit(context, label.name, width - 7 - inset, `500 12px ${theme.font}`);
     const shown = text.length > 4 || text === label.name ? text : width >= 14 ? label.letter : "";
     if (shown) {
-      const at = text === shown ? left + 7 : left + (width - context.measureText(shown).width) / 2;
+      const size = context.measureText(shown).width;
+      const at = text === shown ? left + inset : left + (width - size) / 2;
       // A plain ground behind the words: patterns must not cut through letters.
-      context.fillStyle = label.color ?? theme.muted;
-      context.fillRect(at - 3, top + 3, context.measureText(shown).width + 6, BAND_PX - 6);
-      context.fillStyle = label.ink;
+      context.fillStyle = color;
+      context.fillRect(at - 3, top + 2, size + 6, height - 4);
+      context.fillStyle = ink;
       context.textBaseline = "middle";
-      context.fillText(shown, at, top + BAND_PX / 2 + 0.5);
+      context.fillText(shown, at, top + height / 2 + 0.5);
     }
     context.restore();
   }
@@ -356,130 +830,202 @@ export class Timeline {
     roundRect(context, this.gutter, box.y, this.width - this.gutter, box.height, 3);
     context.fillStyle = theme.warn;
     for (const { start, stop } of this.told.disagreements) {
-      const left = this.x(this.clock?.start(start) ?? 0);
-      const right = this.x(
-        stop < (this.clock?.length ?? 0) ? (this.clock?.start(stop) ?? 0) : this.end,
-      );
+      const left = this.x(this.edge(start));
+      const right = this.x(this.edge(stop));
+      if (right < this.gutter || left > this.width) continue;
       context.globalAlpha = 0.22;
       context.fillRect(left, box.y, Math.max(right - left, 1.5), box.height);
       context.globalAlpha = 1;
       context.fillRect(left, box.y, Math.max(right - left, 1.5), 3);
     }
-    context.fillStyle = theme.text;
-    context.strokeStyle = theme.text;
-    context.lineWidth = 1.25;
+    if (!values.length) return;
+    const y = (/** @type {number} */ value) => bottom - 1 - (value / full) * (box.height - 7);
     const outline = new Path2D();
-    const rows = values.length;
-    for (let row = 0; row < rows; row++) {
-      const y = bottom - 1 - ((values[row] ?? 0) / full) * (box.height - 7);
-      const left = this.x(times[row] ?? 0);
-      const right = row + 1 < rows ? this.x(times[row + 1] ?? 0) : this.width;
-      if (row === 0) outline.moveTo(left, y);
-      else outline.lineTo(left, y);
-      outline.lineTo(right, y);
-    }
+    this.traceSteps(outline, times, values, y);
+    context.strokeStyle = context.fillStyle = theme.text;
+    context.lineWidth = 1.25;
     context.stroke(outline);
-    const first = this.x(times[0] ?? 0);
-    outline.lineTo(this.width, bottom);
-    outline.lineTo(first, bottom);
+    const [first = 0] = this.visible(times);
+    outline.lineTo(this.x(this.end), bottom);
+    outline.lineTo(this.x(times[first] ?? 0), bottom);
     context.globalAlpha = 0.16;
     context.fill(outline);
     context.globalAlpha = 1;
-    context.font = `11px ${theme.font}`;
-    context.textBaseline = "middle";
-    context.fillStyle = theme.muted;
-    context.fillText("Δ", 7, box.y + box.height / 2 + 1);
   }
 
-  drawTop() {
+  /** What is visible, for whom the drawing is not: styles, tests, tools. */
+  note() {
+    const whole = Math.max(this.end - this.start, 1e-9);
+    const share = (/** @type {number} */ seconds) => String(Number((seconds / whole).toFixed(6)));
+    const { dataset } = this.element;
+    dataset["gutter"] = String(this.gutter);
+    dataset["from"] = share(this.from - this.start);
+    dataset["shown"] = share(this.to - this.from);
+    dataset["thresholdY"] = String(this.thresholdY() ?? "");
+  }
+
+  paintTop() {
     if (!this.width || !this.clock) return;
     const place = this.layout();
     const context = this.context(this.top, place.height);
-    const theme = this.theme();
-    if (this.selection) {
-      const [start, stop] = this.selection;
-      const left = this.x(this.clock.start(start));
-      const right = this.x(stop < this.clock.length ? this.clock.start(stop) : this.end);
-      context.fillStyle = theme.accent;
-      context.globalAlpha = 0.2;
-      context.fillRect(left, 0, Math.max(right - left, 1), place.axis);
-      context.globalAlpha = 1;
-      context.fillRect(left, place.axis - 2, Math.max(right - left, 2), 3);
-    }
-    if (this.hoverX !== null && this.hoverX >= this.gutter) {
+    const theme = (this.look ??= this.theme());
+    context.save();
+    context.beginPath();
+    context.rect(this.gutter - 4, 0, this.width - this.gutter + 8, place.height);
+    context.clip();
+    this.paintSelection(context, theme, place.axis);
+    this.paintThreshold(context, theme);
+    if (this.hover && !this.drag && this.hover.x >= this.gutter && this.hover.y < place.overview) {
+      const x = Math.round(this.hover.x) + 0.5;
       context.strokeStyle = theme.muted;
       context.setLineDash([2, 2]);
       context.beginPath();
-      context.moveTo(Math.round(this.hoverX) + 0.5, 0);
-      context.lineTo(Math.round(this.hoverX) + 0.5, place.axis);
+      context.moveTo(x, 0);
+      context.lineTo(x, place.axis);
       context.stroke();
       context.setLineDash([]);
     }
-    const x = clamp(
-      Math.round(this.x(this.clock.start(this.frame))),
-      this.gutter + 1,
-      this.width - 1,
-    );
-    context.fillStyle = theme.text;
-    context.fillRect(x - 1, 0, 2, place.axis + 2);
-    context.beginPath();
-    context.arc(x, place.axis + 2, 4.5, 0, 2 * Math.PI);
-    context.fill();
+    if (this.isVisible(this.frame)) {
+      const at = Math.round(this.x(this.clock.start(this.frame)));
+      const x = clamp(at, this.gutter + 1, this.width - 1);
+      // A line of the ground's colour on both sides keeps it apart from any band.
+      context.fillStyle = theme.ground;
+      context.fillRect(x - 2, 0, 4, place.axis + 2);
+      context.fillStyle = theme.text;
+      context.fillRect(x - 1, 0, 2, place.axis + 2);
+      context.beginPath();
+      context.arc(x, place.axis + 2, 4.5, 0, 2 * Math.PI);
+      context.fill();
+    }
+    context.restore();
+    if (this.isZoomed) {
+      const whole = Math.max(this.end - this.start, 1e-9);
+      const share = (this.clock.start(this.frame) - this.start) / whole;
+      context.fillStyle = theme.text;
+      const x = this.gutter + share * (this.width - this.gutter);
+      context.fillRect(clamp(x - 1, this.gutter, this.width - 2), place.overview + 1, 2, 10);
+    }
     this.showTip();
   }
 
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {ReturnType<Timeline["theme"]>} theme
+   * @param {number} bottom
+   */
+  paintSelection(context, theme, bottom) {
+    const edges = this.selectionX();
+    if (!edges) return;
+    const [left, right] = edges;
+    context.fillStyle = theme.accent;
+    context.globalAlpha = 0.18;
+    context.fillRect(left, 0, Math.max(right - left, 1), bottom);
+    context.globalAlpha = 1;
+    context.fillRect(left, bottom - 2, Math.max(right - left, 2), 3);
+    for (const x of edges) {
+      context.fillRect(x - 1, 0, 2, bottom);
+      roundRect(context, x - 3, bottom / 2 - 8, 6, 16, 3);
+    }
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {ReturnType<Timeline["theme"]>} theme
+   */
+  paintThreshold(context, theme) {
+    const y = this.thresholdY();
+    if (y === null || this.threshold === null) return;
+    const line = Math.round(y) + 0.5;
+    context.strokeStyle = theme.text;
+    context.lineWidth = 1;
+    context.setLineDash([5, 3]);
+    context.beginPath();
+    context.moveTo(this.gutter, line);
+    context.lineTo(this.width, line);
+    context.stroke();
+    context.setLineDash([]);
+    context.font = `600 10px ${theme.font}`;
+    const text = `≥ ${probText(this.threshold).slice(0, 3)}`;
+    const width = context.measureText(text).width + 8;
+    const { curves } = this.layout();
+    const top = clamp(line - 7, curves.y, curves.y + curves.height - 14);
+    context.fillStyle = theme.text;
+    roundRect(context, this.width - width, top, width, 14, 3);
+    context.fillStyle = theme.ground;
+    context.textBaseline = "middle";
+    context.fillText(text, this.width - width + 4, top + 7.5);
+  }
+
+  // ------------------------------------------------------------ hover
+
   showTip() {
-    if (this.hoverX === null || !this.clock || this.hoverX < this.gutter) {
-      this.tip.hidden = true;
+    const { hover, clock, tip } = this;
+    const isOff = !hover || !clock || hover.x < this.gutter || hover.y >= this.layout().overview;
+    if (isOff || (this.drag !== null && this.drag !== "seek" && this.drag !== "select")) {
+      tip.hidden = true;
       return;
     }
-    const frame = this.clock.at(this.seconds(this.hoverX));
-    /** @type {Node[]} */
+    const frame = this.frameAt(hover.x);
+    const at = clock.start(frame);
+    const { texts, told } = this;
     const lines = [
-      h("div", {
-        class: "vl-tip-head",
-        text: `${clockText(this.clock.start(frame))} · frame ${frame}`,
-      }),
+      h("div", { class: "vl-tip-head", text: `${clockText(at)} · ${texts.frame} ${frame}` }),
     ];
-    for (const track of this.told.tracks) {
-      const row = lastAtMost(track.frames, frame);
-      const shown = this.compared ? 1 : Math.min(3, track.k);
-      for (let rank = 0; rank < shown; rank++) {
-        const label =
-          row < 0 ? undefined : this.told.labels[track.topLabels[row * track.k + rank] ?? -1];
-        if (!label && rank > 0) continue;
-        lines.push(
-          h("div", { class: "vl-tip-row" }, [
-            this.compared ? h("span", { class: "vl-tip-letter", text: track.letter }) : null,
-            chip(label),
-            h("span", { class: "vl-ellipsis", text: label ? label.name : "no prediction here" }),
-            h("span", {
-              class: "vl-number",
-              text: label ? probText(track.topProbs[row * track.k + rank] ?? 0) : "",
-            }),
-          ]),
-        );
-      }
-    }
-    const { divergence } = this.told;
-    const row = divergence ? lastAtMost(divergence.times, this.clock.start(frame) + 1e-6) : -1;
-    if (divergence && row >= 0) {
+    const known = truthAt(told.truth, frame);
+    if (told.truth.length) {
+      const names = known.map((which) => told.labels[which]?.name ?? "").join(", ");
       lines.push(
-        h("div", {
-          class: "vl-tip-row vl-muted",
-          text: `divergence ${(divergence.values[row] ?? 0).toFixed(3)} nats`,
-        }),
+        h("div", { class: "vl-tip-row" }, [
+          h("span", { class: "vl-tip-name vl-muted", text: texts.truth }),
+          known.length ? chip(told.labels[known[0] ?? -1]) : null,
+          h("span", { class: "vl-ellipsis", text: names || texts.noTruthHere }),
+        ]),
       );
     }
-    this.tip.replaceChildren(...lines);
-    this.tip.hidden = false;
-    const width = this.tip.offsetWidth;
-    const left =
-      this.hoverX + 14 + width > this.width ? this.hoverX - 14 - width : this.hoverX + 14;
-    this.tip.style.left = `${clamp(left, 0, Math.max(this.width - width, 0))}px`;
+    for (const track of told.tracks) lines.push(...this.tipRows(track, frame, known));
+    const { divergence } = told;
+    const row = divergence ? lastAtMost(divergence.times, at + 1e-6) : -1;
+    if (divergence && row >= 0) {
+      const value = (divergence.values[row] ?? 0).toFixed(3);
+      lines.push(h("div", { class: "vl-tip-row vl-muted", text: texts.divergenceAt(value) }));
+    }
+    tip.replaceChildren(...lines);
+    tip.hidden = false;
+    const width = tip.offsetWidth;
+    const left = hover.x + 14 + width > this.width ? hover.x - 14 - width : hover.x + 14;
+    tip.style.left = `${clamp(left, 0, Math.max(this.width - width, 0))}px`;
+  }
+
+  /**
+   * @param {Track} track
+   * @param {number} frame
+   * @param {number[]} known
+   */
+  tipRows(track, frame, known) {
+    const row = lastAtMost(track.frames, frame);
+    const rows = [];
+    for (let rank = 0; rank < (this.compared ? 1 : Math.min(3, track.k)); rank++) {
+      const which = row < 0 ? -1 : (track.topLabels[row * track.k + rank] ?? -1);
+      const label = this.told.labels[which];
+      if (!label && rank > 0) continue;
+      const prob = label ? (track.topProbs[row * track.k + rank] ?? 0) : 0;
+      const isUnder = this.threshold !== null && prob < this.threshold;
+      const mark = known.length && rank === 0 && label ? (known.includes(which) ? "✓" : "✗") : "";
+      rows.push(
+        h("div", { class: isUnder ? "vl-tip-row vl-under" : "vl-tip-row" }, [
+          this.compared ? h("span", { class: "vl-tip-letter", text: track.letter }) : null,
+          chip(label),
+          h("span", { class: "vl-ellipsis", text: label?.name ?? this.texts.noPredictionHere }),
+          h("span", { class: "vl-number", text: label ? `${mark} ${probText(prob)}` : "" }),
+        ]),
+      );
+    }
+    return rows;
   }
 
   close() {
+    cancelAnimationFrame(this.due);
     this.resize.disconnect();
+    window.removeEventListener("wheel", this.onPageWheel);
   }
 }

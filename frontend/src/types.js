@@ -11,24 +11,26 @@
  * @property {(name: string, callback: (...args: any[]) => void) => void} off
  */
 
-/** @typedef {{name: string, width: number, height: number, top_k: number, models: string[], has_audio: boolean}} Info */
+/** @typedef {"label" | "bars" | "boxes" | "keypoints"} OverlayName */
+
+/**
+ * @typedef {object} Info  what the page knows before it has asked
+ * @property {string} name
+ * @property {number} width
+ * @property {number} height
+ * @property {number} top_k
+ * @property {string[]} models
+ * @property {boolean} has_audio
+ * @property {boolean} [has_truth]
+ * @property {OverlayName[]} [overlays]  those there is data for
+ * @property {string} [model_id]         the widget's id, as its kept output names it
+ */
 
 /** @typedef {{phase: string, codec?: string, fraction?: number}} Progress */
 
 /** @typedef {{content: any, buffers: DataView[]}} Reply */
 
-/**
- * @typedef {object} Media  the video as the browser plays it
- * @property {string} url
- * @property {import("./clock.js").Clock} clock
- * @property {"direct" | "remux" | "transcode"} how
- * @property {string} codec          codec of the source, e.g. "HEVC"
- * @property {string} why            why the source itself is not played
- * @property {string} warning        what could not be read, or ""
- * @property {number} coded_width    px of the played picture, padding to even sizes included
- * @property {number} coded_height
- * @property {boolean} has_audio
- */
+/** @typedef {import("./media.js").Media} Media  the video as one view plays it */
 
 /** @typedef {{name: string, letter: string, color: string | null, ink: string, pattern: number}} Label */
 
@@ -47,8 +49,39 @@
 
 /** @typedef {{start: number, stop: number}} FrameRange  half-open */
 
+/** @typedef {{start: number, stop: number, label: number}} TruthSegment  frames, half-open; label is an index into labels */
+
 /** @typedef {{times: Float64Array, values: Float32Array, most: number}} Divergence  over the models, in nats */
 
-/** @typedef {{labels: Label[], tracks: Track[], divergence: Divergence | null, disagreements: FrameRange[]}} Told */
+/** @typedef {{labels: Label[], tracks: Track[], divergence: Divergence | null, disagreements: FrameRange[], truth: TruthSegment[]}} Told */
+
+/** @typedef {{starts: Float64Array, labels: Int32Array, end: number}} Runs  of one top label each, in seconds */
+
+/** @typedef {{each: Int8Array, right: number, known: number}} Verdicts  each row: 1 right, 0 wrong, -1 not known */
+
+/**
+ * @typedef {object} Boxes  rows in order of frame
+ * @property {Label[]} labels
+ * @property {number} hold           frames that a row is shown at most
+ * @property {Int32Array} frames
+ * @property {Float32Array} xywh     [rows * 4] px of the displayed frame
+ * @property {Float32Array} confidence  NaN where none
+ * @property {Int32Array} label      -1 where none
+ * @property {Int32Array} person     -1 where none
+ */
+
+/**
+ * @typedef {object} Keypoints  rows in order of frame
+ * @property {string[]} names
+ * @property {[number, number][]} skeleton
+ * @property {number} hold
+ * @property {Int32Array} frames
+ * @property {Int32Array} person
+ * @property {Int32Array} keypoint   index into names
+ * @property {Float32Array} xy       [rows * 2] px of the displayed frame
+ * @property {Float32Array} confidence
+ */
+
+/** @typedef {{boxes: Boxes | null, keypoints: Keypoints | null}} Overlays */
 
 export {};

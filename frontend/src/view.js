@@ -1,32 +1,37 @@
 // @ts-check
-/** One view: puts the parts together, with controls and keys. */
+/** One view: puts the parts together, and keeps them and the model in step. */
 
-/** @import { Model, Info, Progress, Media, Told } from "./types.js" */
-import { button, h, icon } from "./dom.js";
-import { clamp, clockText, lastAtMost, probText, sentence } from "./numbers.js";
+/** @import { Info, Model, OverlayName, Progress, Media, Told } from "./types.js" */
+/** @import { Session } from "./session.js" */
+import { Controls } from "./controls.js";
+import { h } from "./dom.js";
+import { Foot } from "./foot.js";
+import { actionOf, isControlsOwn } from "./keys.js";
+import { hideKept } from "./kept.js";
+import { Menu } from "./menu.js";
+import { clamp, clockText, lastAtMost, placeOf, probText, sentence } from "./numbers.js";
+import { Overlay } from "./overlay.js";
 import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
-import { Session } from "./session.js";
+import { Status } from "./status.js";
+import { textsOf, waitText } from "./texts.js";
 import { Timeline } from "./timeline.js";
 
 const POST_EVERY_MS = 100;
-
-const JUMP_SECONDS = 1;
-
-const SPEEDS = [0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 4];
+const SPEAK_AFTER_MS = 500;
+const ZOOM_STEP = 2;
 
 const MAX_PICTURE_HEIGHT_PX = 520;
 
-/** @type {[string, string][]} */
-const KEYS = [
-  ["Space", "play or pause"],
-  [",  .", "one frame back or on"],
-  ["←  →", "one second back or on"],
-  ["Home  End", "first or last frame"],
-  ["[  ]", "selection starts or ends at this frame; Esc clears it"],
-  ["n  p", "next or previous disagreement"],
-  ["?", "show or hide these keys"],
+const THEME_ATTRIBUTES = [
+  "class",
+  "style",
+  "data-jp-theme-name",
+  "data-jp-theme-light",
+  "data-vscode-theme-kind",
 ];
+
+const THEME_QUERIES = ["(prefers-color-scheme: dark)", "(forced-colors: active)"];
 
 export class View {
   /**
@@ -38,7 +43,7 @@ export class View {
     this.session = session;
     this.model = model;
     /** @type {Info} */
-    this.info = model.get("_info");
+    const info = (this.info = model.get("_info"));
     /** @type {Told | null} */
     this.told = null;
     /** @type {Media | null} */
@@ -49,15 +54,17 @@ export class View {
     this.resume = null;
     this.postTimer = 0;
     this.speakTimer = 0;
+    this.spoken = "";
     /** @type {(() => void)[]} */
     this.undo = [];
+    const texts = (this.texts = textsOf(this.model.get("locale")));
     this.root = h("div", {
       class: "vidlab-player",
       tabindex: -1,
       role: "group",
-      "aria-label": `Video player: ${this.info.name}`,
+      lang: texts.language,
+      "aria-label": texts.player(info.name),
     });
-    const { info } = this;
     const ratio = info.width / info.height;
     this.root.style.setProperty("--vl-ratio", String(ratio));
     // Never larger than twice its own size, nor taller than fits a notebook.
@@ -67,8 +74,7 @@ export class View {
     );
     this.root.style.setProperty("--vl-widest", `${Math.round(widest)}px`);
     this.root.classList.toggle("vl-many", info.models.length > 3);
-    this.root.classList.toggle("vl-bare", info.models.length === 0);
-
+    this.root.classList.toggle("vl-known", Boolean(info.has_truth));
     this.video = h("video", {
       class: "vl-video",
       playsinline: true,
@@ -76,213 +82,186 @@ export class View {
       tabindex: -1,
       "aria-label": info.name,
     });
-    this.overlay = h("div", { class: "vl-overlay", hidden: true }, [
-      h("span", { class: "vl-ellipsis" }),
-      h("span", { class: "vl-number" }),
+    this.overlay = new Overlay(info);
+    this.status = new Status(texts);
+    this.screen = h("div", { class: "vl-screen" }, [
+      this.video,
+      this.overlay.canvas,
+      this.status.element,
     ]);
-    this.statusText = h("p", { class: "vl-status-text" });
-    this.statusBar = h("progress", {
-      class: "vl-progress",
-      max: 1,
-      hidden: true,
-      "aria-label": "progress",
+    this.controls = new Controls(info, texts, {
+      togglePlay: () => this.togglePlay(),
+      goTo: (index) => this.goTo(index),
+      step: (num_frames) => this.step(num_frames),
+      setSpeed: (speed) => this.set("speed", speed),
+      toggleSound: () => this.toggleSound(),
+      toggleLoop: () => this.set("loop", !this.model.get("loop")),
+      toggleFullScreen: () => void this.toggleFullScreen(),
+      toggleMenu: () => this.toggleMenu(),
+      toggleHelp: () => this.toggleHelp(),
+      goToTyped: (text) => this.goToTyped(text),
+      leaveInput: () => this.timeline.element.focus(),
     });
-    this.retry = h("button", { type: "button", class: "vl-link", text: "Try again", hidden: true });
-    this.status = h("div", { class: "vl-status", role: "status" }, [
-      this.statusText,
-      this.statusBar,
-      this.retry,
-    ]);
-    const picture = h("div", { class: "vl-picture" }, [
-      h("div", { class: "vl-screen" }, [this.video, this.overlay, this.status]),
-    ]);
-
-    this.playButton = button("play", "Play (space)", () => this.togglePlay());
-    this.speed = h("select", { class: "vl-speed", "aria-label": "Speed", title: "Speed" });
-    for (const speed of SPEEDS) this.speed.append(h("option", { value: speed, text: `${speed}×` }));
-    this.soundButton = button("sound", "Sound off", () => this.setMuted(!this.video.muted));
-    this.soundButton.hidden = !info.has_audio;
-    this.timeText = h("span", { class: "vl-time", text: clockText(0) });
-    this.totalText = h("span", { class: "vl-muted" });
-    this.frameInput = h("input", {
-      class: "vl-frame",
-      type: "text",
-      inputmode: "numeric",
-      autocomplete: "off",
-      spellcheck: "false",
-      value: "0",
-      "aria-label": "Go to frame, or to a time such as 0:01.5",
-      title:
-        "Go to frame (or to a time such as 0:01.5): type and press Enter. The first frame is 0.",
+    const isPredicted = info.models.length > 0;
+    const overlays = info.overlays ?? (isPredicted ? ["label", "bars"] : []);
+    this.menu = new Menu(texts, overlays, isPredicted, {
+      setOverlay: (name, on) => this.setOverlay(name, on),
+      setThreshold: (value) => this.set("threshold", value),
+      setLoop: (on) => this.set("loop", on),
+      zoom: (step) => this.zoom(step),
     });
-    this.lengthText = h("span", { class: "vl-muted" });
-    this.badge = h("span", { class: "vl-badge vl-muted vl-ellipsis", hidden: true });
-    this.helpButton = h("button", {
-      type: "button",
-      class: "vl-button vl-question",
-      title: "Keys (?)",
-      "aria-label": "Show the keys",
-      "aria-expanded": "false",
-      text: "?",
+    this.help = this.makeHelp();
+    this.timeline = new Timeline(texts, {
+      onSeek: (seconds, final) => this.seekTo(seconds, final),
+      onSelect: (range) => this.set("selection", range),
+      onThreshold: (value) => this.set("threshold", value),
     });
-    this.helpButton.addEventListener("click", () => this.toggleHelp());
-    const controls = h("div", { class: "vl-controls", role: "toolbar", "aria-label": "Playback" }, [
-      h("span", { class: "vl-group" }, [
-        this.playButton,
-        button("first", "First frame (Home)", () => this.goTo(0)),
-        button("previous", "Previous frame (,)", () => this.step(-1)),
-        button("next", "Next frame (.)", () => this.step(1)),
-        button("last", "Last frame (End)", () => this.goTo(Infinity)),
-        this.speed,
-        this.soundButton,
-      ]),
-      h("span", { class: "vl-group vl-numbers" }, [this.timeText, this.totalText]),
-      h("label", { class: "vl-group vl-numbers" }, [
-        h("span", { class: "vl-muted", text: "frame" }),
-        this.frameInput,
-        this.lengthText,
-      ]),
-      this.badge,
-      this.helpButton,
-    ]);
-    this.controls = controls;
-
-    this.help = h("dl", { class: "vl-help", hidden: true });
-    for (const [keys, meaning] of KEYS) {
-      if (keys.startsWith("n") && info.models.length < 2) continue;
-      this.help.append(h("dt", { text: keys }), h("dd", { text: meaning }));
-    }
-
-    this.timeline = new Timeline(this.root, (seconds, final) => this.seekTo(seconds, final));
-    this.findMost = h("span", { class: "vl-muted vl-ellipsis vl-find-most" });
-    this.findText = h("span", { class: "vl-muted vl-find-text" });
-    this.finder = h("div", { class: "vl-finder", hidden: info.models.length < 2 }, [
-      this.findMost,
-      this.findText,
-      button("left", "Previous disagreement (p)", () => this.find(-1)),
-      button("right", "Next disagreement (n)", () => this.find(1)),
-    ]);
-    this.panel = new Panel(info);
-    this.hint = h("div", { class: "vl-hint", hidden: info.models.length > 0 }, [
-      h("span", {
-        text: "No predictions yet. Get some, and see what the model says for each frame:",
-      }),
-      h("code", {
-        text: 'vl.Player(video, vl.predict(video, vl.load_model("movinet-a0-stream")))',
-      }),
-    ]);
+    this.foot = new Foot(info, texts, {
+      find: (direction) => this.find(direction),
+      clear: () => this.clearSelection(),
+    });
+    this.panel = new Panel(info, texts);
     this.live = h("div", { class: "vl-hidden", "aria-live": "polite" });
     this.root.append(
       h("div", { class: "vl-grid" }, [
-        picture,
-        controls,
+        h("div", { class: "vl-picture" }, [this.screen]),
+        this.controls.element,
+        this.menu.element,
         this.help,
-        h("div", { class: "vl-lines" }, [this.timeline.element, this.finder]),
-        info.models.length ? this.panel.element : this.hint,
+        h("div", { class: "vl-lines" }, [this.timeline.element, this.foot.element]),
+        isPredicted ? this.panel.element : this.makeHint(),
       ]),
       this.live,
     );
     this.picture = new Picture(this.video, (index) => this.onFrame(index));
     el.append(this.root);
-    this.showSpeed();
-    this.showSelection();
     this.listen();
+    this.obeySettings();
     void this.load();
     void this.loadPredictions();
+    void this.loadOverlays();
   }
 
   get clock() {
     return this.media?.clock ?? null;
   }
 
+  // ------------------------------------------------------------ parts
+
+  makeHelp() {
+    const list = h("dl", { class: "vl-help", hidden: true });
+    for (const [keys, meaning, needs] of this.texts.keyList) {
+      if (needs === "compared" && this.info.models.length < 2) continue;
+      if (needs === "audio" && !this.info.has_audio) continue;
+      const caps = keys.split("  ").map((key) => h("kbd", { class: "vl-key", text: key }));
+      list.append(h("div", {}, [h("dt", {}, caps), h("dd", { text: meaning })]));
+    }
+    return list;
+  }
+
+  makeHint() {
+    return h("div", { class: "vl-hint" }, [
+      h("span", { text: this.texts.noPredictions }),
+      h("code", {
+        text: 'vl.Player(video, vl.predict(video, vl.load_model("movinet-a0-stream")))',
+      }),
+    ]);
+  }
+
   // ------------------------------------------------------------ loading
 
   async load({ transcode = false, again = false } = {}) {
-    this.retry.hidden = true;
-    const listener = (/** @type {Progress} */ progress) => this.say(...waitText(progress));
-    this.session.listeners.add(listener);
-    this.say("Asking the kernel for the video …");
+    const { session, status, texts } = this;
+    const listener = (/** @type {Progress} */ progress) => status.say(...waitText(texts, progress));
+    session.listeners.add(listener);
+    const noPoster = session.onPoster((url) => {
+      if (this.picture.shown !== null) return;
+      this.video.poster = url;
+      this.screen.classList.add("vl-seen");
+    });
+    status.say(texts.asking);
     try {
-      const media = await this.session.media({ transcode, again });
-      if (this.closed) return;
-      this.use(media);
+      const media = await session.media({ transcode, again });
+      if (!this.closed) this.use(media);
     } catch (error) {
       if (!this.closed)
-        this.fail(sentence(error), () => void this.load({ transcode, again: true }));
+        this.status.fail(sentence(error), () => void this.load({ transcode, again: true }));
     } finally {
-      this.session.listeners.delete(listener);
+      session.listeners.delete(listener);
+      noPoster();
     }
   }
 
   /** @param {Media} media */
   use(media) {
-    const { video, info } = this;
+    const { video, info, texts, status } = this;
+    this.media?.detach();
     this.media = media;
-    // Padding that only makes the sizes even hangs over the edge of the screen.
-    const pad = media.how === "transcode";
-    video.style.width = pad ? `${(100 * media.coded_width) / info.width}%` : "100%";
-    video.style.height = pad ? `${(100 * media.coded_height) / info.height}%` : "100%";
-    this.picture.clock = media.clock;
-    this.timeline.clock = media.clock;
-    this.timeline.element.setAttribute("aria-valuemax", String(media.clock.length - 1));
-    this.totalText.textContent = ` / ${clockText(media.clock.end)}`;
-    this.lengthText.textContent = ` / ${media.clock.length}`;
-    this.frameInput.style.setProperty(
-      "width",
-      `${Math.max(String(media.clock.length).length, 2) + 1.6}ch`,
+    media.onFailed((error) =>
+      status.fail(sentence(error), () => void this.load({ again: true })),
     );
-    this.soundButton.hidden = !media.has_audio;
-    this.badge.hidden = media.how === "direct" && !media.warning;
-    this.badge.textContent =
-      media.warning ||
-      (media.how === "transcode" ? `transcoded from ${media.codec}` : "repackaged");
-    this.badge.title = [media.warning, media.why].filter(Boolean).join(" ");
-    this.say("Opening the video …");
-    video.src = media.url;
-    video.load();
+    media.onStopped((why) => {
+      this.showLength();
+      this.controls.showBadge(why);
+      this.announce(why);
+    });
+    media.onWait((progress) => (progress ? status.say(...waitText(texts, progress)) : status.say()));
+    // Padding that only makes the sizes even hangs over the edge of the screen.
+    const isPadded = media.how === "transcode" && !media.scaled;
+    video.style.width = isPadded ? `${(100 * media.coded_width) / info.width}%` : "100%";
+    video.style.height = isPadded ? `${(100 * media.coded_height) / info.height}%` : "100%";
+    this.picture.use(media);
+    this.showLength();
+    this.controls.sound.hidden = !media.has_audio;
+    const said = [
+      media.warning,
+      media.how === "transcode" ? texts.transcodedFrom(media.codec) : "",
+      media.how === "remux" ? texts.repackaged : "",
+      media.scaled ? texts.scaled : "",
+    ].filter(Boolean);
+    this.controls.showBadge(said.join(", "), [...said, media.why].filter(Boolean).join(". "));
+    status.say(texts.opening);
+    media.attach(video);
+    this.picture.show(this.resume ?? this.model.get("frame_index"));
+    this.resume = null;
+  }
+
+  /** How long the video is; shorter than it said where it turns out to be damaged. */
+  showLength() {
+    if (!this.clock) return;
+    this.timeline.setClock(this.clock);
+    this.controls.showLength(this.clock);
+    this.showSelection();
   }
 
   async loadPredictions() {
-    if (!this.info.models.length) return;
+    if (!this.info.models.length && !this.info.has_truth) return;
     try {
       const told = await this.session.told();
       if (this.closed) return;
-      this.told = told;
-      this.timeline.told = told;
-      this.panel.refill(told);
-      this.timeline.draw();
+      this.told = this.overlay.told = told;
+      this.timeline.setTold(told);
+      this.panel.refill(told, this.timeline.verdicts);
       this.update(this.picture.shown ?? this.model.get("frame_index"));
     } catch (error) {
-      if (this.closed) return;
-      this.panel.element.prepend(
-        h("p", { class: "vl-error", text: `The predictions cannot be shown: ${sentence(error)}` }),
-      );
+      this.complain(this.texts.predictionsFailed(sentence(error)));
     }
   }
 
-  /**
-   * Say what is being waited for, over the empty picture; nothing takes it away.
-   * @param {string} [text]
-   * @param {number} [fraction]
-   */
-  say(text = "", fraction) {
-    const { status, statusText, statusBar } = this;
-    status.hidden = !text;
-    status.classList.remove("vl-failed");
-    statusText.textContent = text;
-    statusBar.hidden = fraction === undefined;
-    if (fraction !== undefined) statusBar.value = fraction;
+  async loadOverlays() {
+    const { overlays } = this.info;
+    if (!overlays?.includes("boxes") && !overlays?.includes("keypoints")) return;
+    try {
+      this.overlay.data = await this.session.overlays();
+      this.overlay.draw();
+    } catch (error) {
+      this.complain(this.texts.overlaysFailed(sentence(error)));
+    }
   }
 
-  /**
-   * @param {string} text
-   * @param {() => void} again
-   */
-  fail(text, again) {
-    this.say(text);
-    this.status.classList.add("vl-failed");
-    this.retry.hidden = false;
-    this.retry.onclick = again;
+  /** An error beside the picture, which goes on. @param {string} text */
+  complain(text) {
+    if (!this.closed) this.panel.element.prepend(h("p", { class: "vl-error", role: "alert", text }));
   }
 
   // ------------------------------------------------------------ events
@@ -308,18 +287,16 @@ export class View {
   }
 
   listen() {
-    const { video, speed, frameInput } = this;
+    const { video, model } = this;
     this.hear(video, "loadeddata", () => {
-      this.say();
-      this.picture.show(this.resume ?? this.model.get("frame_index"));
-      this.resume = null;
-      this.timeline.draw();
+      this.status.say();
+      this.screen.classList.add("vl-seen");
       this.update(this.picture.current);
-      if (this.model.get("playing")) this.obeyPlaying();
+      if (model.get("playing")) this.obeyPlaying();
     });
     this.hear(video, "error", () => this.onVideoError());
-    this.hear(video, "play", () => this.showPlaying(true));
-    this.hear(video, "pause", () => this.showPlaying(false));
+    this.hear(video, "play", () => this.controls.showPlaying(true));
+    this.hear(video, "pause", () => this.controls.showPlaying(false));
     this.hear(video, "ended", () => {
       this.setPlaying(false);
       // At high speed the browser may leave the last frame out.
@@ -329,48 +306,37 @@ export class View {
       this.root.focus({ preventScroll: true });
       this.togglePlay();
     });
-    this.hear(speed, "change", () => {
-      this.model.set("speed", Number(speed.value));
-      this.model.save_changes();
-    });
-    this.hear(frameInput, "keydown", (event) => {
-      if (event.key === "Enter") this.goToTyped(frameInput.value);
-      if (event.key === "Escape") frameInput.value = String(this.picture.current);
-      if (event.key === "Enter" || event.key === "Escape") this.timeline.element.focus();
-    });
-    this.hear(frameInput, "focus", () => frameInput.select());
     // JupyterLab hears keys on the document before they reach the page's elements. While the
     // focus is in here, our keys (and only ours) are taken one step earlier, on the window.
     this.hear(window, "keydown", (event) => this.onKey(event), true);
+    this.hear(window, "resize", () => {
+      this.timeline.draw();
+      this.overlay.draw();
+    });
+    this.hear(document, "fullscreenchange", () =>
+      this.controls.showFullScreen(document.fullscreenElement === this.root),
+    );
     this.follow("frame_index", () => {
-      const index = this.model.get("frame_index");
+      const index = model.get("frame_index");
       if (index !== this.posted || this.session.driver !== this) this.obeyFrame(index);
     });
     this.follow("playing", () => this.obeyPlaying());
-    this.follow("speed", () => this.showSpeed());
-    this.follow("selection", () => this.showSelection());
-    this.follow("overlay", () => this.update(this.picture.shown ?? 0));
-    const theme = new MutationObserver(() => this.timeline.draw());
-    for (const element of [document.documentElement, document.body]) {
-      theme.observe(element, {
-        attributes: true,
-        attributeFilter: [
-          "class",
-          "style",
-          "data-jp-theme-name",
-          "data-jp-theme-light",
-          "data-vscode-theme-kind",
-        ],
-      });
-    }
+    for (const name of ["speed", "selection", "overlay", "threshold", "loop"])
+      this.follow(name, () => this.obeySettings());
+    const restyle = () => this.timeline.restyle();
+    const theme = new MutationObserver(restyle);
+    for (const element of [document.documentElement, document.body])
+      theme.observe(element, { attributes: true, attributeFilter: THEME_ATTRIBUTES });
     this.undo.push(() => theme.disconnect());
+    for (const query of THEME_QUERIES) this.hear(matchMedia(query), "change", restyle);
+    this.undo.push(hideKept(this.info.model_id));
   }
 
   onVideoError() {
-    if (!this.video.getAttribute("src") || !this.media) return;
+    if (!this.video.error || !this.media) return;
     if (this.media.how === "transcode") {
-      this.fail(
-        "This browser cannot play H.264 video. Open the notebook in a browser that can, such as Chrome, Edge, Firefox or Safari.",
+      this.status.fail(
+        this.texts.noH264,
         () => void this.load({ transcode: true, again: true }),
       );
     } else {
@@ -384,31 +350,12 @@ export class View {
   onKey(event) {
     const target = event.composedPath()[0];
     if (!(target instanceof Node) || !this.root.contains(target)) return;
-    if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
-    const typing = target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
-    if (typing) return;
-    const onButton = target instanceof HTMLButtonElement;
-    const now = this.picture.current;
-    /** @type {Record<string, () => void>} */
-    const actions = {
-      ",": () => this.step(-1),
-      ".": () => this.step(1),
-      ArrowLeft: () => this.jump(-JUMP_SECONDS),
-      ArrowRight: () => this.jump(JUMP_SECONDS),
-      Home: () => this.goTo(0),
-      End: () => this.goTo(Infinity),
-      "[": () => this.select(now, Math.max(this.selection?.[1] ?? 0, now + 1)),
-      "]": () => this.select(Math.min(this.selection?.[0] ?? now, now), now + 1),
-      "?": () => this.toggleHelp(),
-    };
-    if (!onButton) actions[" "] = () => this.togglePlay();
-    if (this.selection) actions["Escape"] = () => this.select();
-    if (this.info.models.length > 1) {
-      actions["n"] = () => this.find(1);
-      actions["p"] = () => this.find(-1);
+    const action = actionOf(event, target, this);
+    if (!action) {
+      // What a control does with the key itself, it does; no host's shortcut comes on top.
+      if (isControlsOwn(event, target)) event.stopImmediatePropagation();
+      return;
     }
-    const action = actions[event.key];
-    if (!action) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     action();
@@ -421,8 +368,7 @@ export class View {
     if (!this.clock) return;
     this.takeOver();
     this.setPlaying(false);
-    this.picture.show(clamp(index, 0, this.clock.length - 1));
-    this.post();
+    this.show(clamp(index, 0, this.clock.length - 1));
   }
 
   /** @param {number} num_frames */
@@ -434,8 +380,7 @@ export class View {
   jump(seconds) {
     if (!this.clock) return;
     this.takeOver();
-    this.picture.show(this.clock.at(this.clock.start(this.picture.current) + seconds));
-    this.post();
+    this.show(this.clock.at(this.clock.start(this.picture.current) + seconds));
   }
 
   /**
@@ -445,19 +390,21 @@ export class View {
   seekTo(seconds, final) {
     if (!this.clock) return;
     this.takeOver();
-    this.picture.show(this.clock.at(seconds));
-    this.post();
+    this.show(this.clock.at(seconds));
     if (final) this.speak();
+  }
+
+  /** @param {number} index */
+  show(index) {
+    this.picture.show(index);
+    this.post();
   }
 
   /** A frame number, or a time such as "1:02.5" or "2.5s". @param {string} text */
   goToTyped(text) {
-    const typed = text.trim();
-    const time = /^(?:(\d+):)?(\d+(?:\.\d*)?)\s*s?$/.exec(typed);
-    if (/^\d+$/.test(typed)) this.goTo(Number(typed));
-    else if (time && this.clock)
-      this.goTo(this.clock.at(60 * Number(time[1] ?? 0) + Number(time[2])));
-    else this.frameInput.value = String(this.picture.current);
+    const place = placeOf(text);
+    if (!place || !this.clock) this.announce(this.texts.notAPlace(text), true);
+    else this.goTo("frame" in place ? place.frame : this.clock.at(place.seconds));
   }
 
   /** Next or previous disagreement: its first frame. @param {1 | -1} direction */
@@ -470,9 +417,7 @@ export class View {
         : all.findLast(({ start }) => start < now);
     if (found) this.goTo(found.start);
     else if (all.length)
-      this.announce(
-        direction > 0 ? "No disagreement after this frame." : "No disagreement before this frame.",
-      );
+      this.announce(direction > 0 ? this.texts.noneAfter : this.texts.noneBefore);
   }
 
   togglePlay() {
@@ -489,8 +434,7 @@ export class View {
   /** @param {boolean} playing */
   setPlaying(playing) {
     if (this.model.get("playing") === playing) return;
-    this.model.set("playing", playing);
-    this.model.save_changes();
+    this.set("playing", playing);
     if (!playing) this.post();
   }
 
@@ -509,16 +453,11 @@ export class View {
     }
     this.session.driver ??= this;
     if (this.session.driver !== this || !video.paused) return;
-    if (video.ended || picture.current >= clock.length - 1) video.currentTime = 0;
-    video.play().catch((error) => {
+    picture.play().catch((error) => {
       if (this.closed) return;
       this.setPlaying(false);
-      if (error instanceof DOMException && error.name === "NotAllowedError") {
-        this.announce(
-          "The browser wants a click in the page before it plays sound. Press play.",
-          true,
-        );
-      }
+      if (error instanceof DOMException && error.name === "NotAllowedError")
+        this.announce(this.texts.wantsClick, true);
     });
   }
 
@@ -539,98 +478,92 @@ export class View {
 
   /** @param {number} index */
   update(index) {
-    const { clock, timeline, panel } = this;
+    const { clock, timeline } = this;
     this.root.dataset["frame"] = String(index);
-    panel.show(index);
-    this.showOverlay(index);
+    this.panel.show(index);
+    this.overlay.show(index);
     if (!clock) return;
-    this.timeText.textContent = clockText(clock.start(index));
-    if (document.activeElement !== this.frameInput) this.frameInput.value = String(index);
-    timeline.frame = index;
-    timeline.drawTop();
-    timeline.element.setAttribute("aria-valuenow", String(index));
-    timeline.element.setAttribute("aria-valuetext", this.describe(index));
-    this.showFound(index);
+    this.controls.showPlace(index, clock.start(index));
+    timeline.moveTo(index);
+    const words = this.describe(index);
+    timeline.element.setAttribute("aria-valuetext", words);
+    if (this.told) this.foot.showFound(this.told, index);
     if (this.video.paused) this.speak();
+    else this.speakLabels(index);
+  }
+
+  /** What the models say of a frame. @param {number} index */
+  answers(index) {
+    const tracks = this.told?.tracks ?? [];
+    return tracks.flatMap((track) => {
+      const row = lastAtMost(track.frames, index);
+      const label = row < 0 ? undefined : this.told?.labels[track.topLabels[row * track.k] ?? -1];
+      if (!label) return [];
+      const who = tracks.length > 1 ? `${track.letter}: ` : "";
+      return [{ name: who + label.name, prob: track.topProbs[row * track.k] ?? 0 }];
+    });
   }
 
   /** @param {number} index */
   describe(index) {
-    const parts = [`frame ${index}`, clockText(this.clock?.start(index) ?? 0)];
-    for (const track of this.told?.tracks ?? []) {
-      const row = lastAtMost(track.frames, index);
-      const label = row < 0 ? undefined : this.told?.labels[track.topLabels[row * track.k] ?? -1];
-      const who = (this.told?.tracks.length ?? 0) > 1 ? `${track.letter}: ` : "";
-      if (label) parts.push(`${who}${label.name} ${probText(track.topProbs[row * track.k] ?? 0)}`);
+    const said = this.answers(index).map(({ name, prob }) => `${name} ${probText(prob)}`);
+    const place = `${this.texts.frame} ${index}`;
+    return [place, clockText(this.clock?.start(index) ?? 0), ...said].join(", ");
+  }
+
+  /** The model's settings, as they are now. */
+  obeySettings() {
+    const { model, timeline, picture, video } = this;
+    const threshold = model.get("threshold") ?? null;
+    const loop = Boolean(model.get("loop"));
+    const names = new Set(/** @type {OverlayName[]} */ (model.get("overlay")));
+    this.overlay.names = names;
+    this.overlay.draw();
+    timeline.threshold = threshold;
+    timeline.draw();
+    this.panel.setThreshold(threshold);
+    this.panel.show(picture.current);
+    this.menu.show(names, threshold, loop);
+    this.controls.showLoop(loop, this.selection !== null);
+    picture.loop = loop ? (this.selection ?? true) : null;
+    const speed = model.get("speed");
+    video.defaultPlaybackRate = video.playbackRate = speed;
+    this.controls.showSpeed(speed);
+    this.showSelection();
+  }
+
+  /** @param {string} name @param {any} value */
+  set(name, value) {
+    this.model.set(name, value);
+    this.model.save_changes();
+  }
+
+  /** @param {OverlayName} name @param {boolean} on */
+  setOverlay(name, on) {
+    const names = new Set(/** @type {OverlayName[]} */ (this.model.get("overlay")));
+    if (on) names.add(name);
+    else names.delete(name);
+    this.set("overlay", [...names]);
+  }
+
+  toggleSound() {
+    this.video.muted = !this.video.muted;
+    this.controls.showMuted(this.video.muted);
+  }
+
+  async toggleFullScreen() {
+    try {
+      if (document.fullscreenElement === this.root) await document.exitFullscreen();
+      else await this.root.requestFullscreen();
+    } catch {
+      this.announce(this.texts.noFullScreen, true);
     }
-    return parts.join(", ");
   }
 
-  /** @param {number} index */
-  showOverlay(index) {
-    const { overlay } = this;
-    const track = this.told?.tracks[0];
-    const row = track ? lastAtMost(track.frames, index) : -1;
-    const label =
-      track && row >= 0 ? this.told?.labels[track.topLabels[row * track.k] ?? -1] : undefined;
-    overlay.hidden = !this.model.get("overlay") || !label;
-    if (overlay.hidden || !track || !label) return;
-    const [name, value] = /** @type {HTMLElement[]} */ ([...overlay.children]);
-    if (name) name.textContent = label.name;
-    if (value) value.textContent = probText(track.topProbs[row * track.k] ?? 0);
-    overlay.style.borderLeftColor = label.color ?? "";
-  }
-
-  /** @param {number} index */
-  showFound(index) {
-    if (!this.told) return;
-    const all = this.told.disagreements;
-    const here = all.findIndex(({ start, stop }) => start <= index && index < stop);
-    const count = all.length === 1 ? "1 disagreement" : `${all.length} disagreements`;
-    const peak = this.told.divergence?.most;
-    this.findMost.textContent =
-      peak === undefined ? "" : `Δ divergence, at most ${peak.toFixed(peak < 0.1 ? 3 : 2)} nats`;
-    this.findText.textContent =
-      all.length === 0
-        ? "the models agree throughout"
-        : here >= 0
-          ? `disagreement ${here + 1} of ${all.length}`
-          : count;
-    const [previous, next] = /** @type {HTMLButtonElement[]} */ ([
-      ...(this.finder.querySelectorAll("button") ?? []),
-    ]);
-    // aria-disabled, not disabled: a disabled button would lose the keyboard's focus.
-    previous?.setAttribute("aria-disabled", String(!all.some(({ start }) => start < index)));
-    next?.setAttribute("aria-disabled", String(!all.some(({ start }) => start > index)));
-  }
-
-  /** @param {boolean} playing */
-  showPlaying(playing) {
-    const label = playing ? "Pause (space)" : "Play (space)";
-    this.playButton.replaceChildren(icon(playing ? "pause" : "play"));
-    this.playButton.setAttribute("aria-label", label);
-    this.playButton.setAttribute("title", label);
-  }
-
-  showSpeed() {
-    const value = this.model.get("speed");
-    this.video.defaultPlaybackRate = this.video.playbackRate = value;
-    if (
-      !SPEEDS.includes(value) &&
-      ![...this.speed.options].some((option) => Number(option.value) === value)
-    ) {
-      this.speed.append(h("option", { value, text: `${value}×` }));
-    }
-    this.speed.value = String(value);
-  }
-
-  /** @param {boolean} muted */
-  setMuted(muted) {
-    this.video.muted = muted;
-    const label = muted ? "Sound on" : "Sound off";
-    this.soundButton.replaceChildren(icon(muted ? "mute" : "sound"));
-    this.soundButton.setAttribute("aria-label", label);
-    this.soundButton.setAttribute("title", label);
+  /** @param {1 | 0 | -1} step */
+  zoom(step) {
+    if (step === 0) this.timeline.showAll();
+    else this.timeline.zoom(step > 0 ? ZOOM_STEP : 1 / ZOOM_STEP);
   }
 
   /** @returns {[number, number] | null} */
@@ -638,20 +571,58 @@ export class View {
     return this.model.get("selection");
   }
 
-  /** Select frames [start, stop), or nothing. @param {number} [start] @param {number} [stop] */
-  select(start, stop) {
-    this.model.set("selection", start === undefined || stop === undefined ? null : [start, stop]);
-    this.model.save_changes();
+  clearSelection() {
+    const hadFocus = this.foot.element.contains(document.activeElement);
+    this.set("selection", null);
+    if (hadFocus) this.timeline.element.focus();
+  }
+
+  /** The selection starts, or ends, at the frame on screen. @param {"start" | "stop"} edge */
+  selectHere(edge) {
+    const now = this.picture.current;
+    const [start, stop] = this.selection ?? [now, now + 1];
+    this.set(
+      "selection",
+      edge === "start" ? [now, Math.max(stop, now + 1)] : [Math.min(start, now), now + 1],
+    );
   }
 
   showSelection() {
-    this.timeline.selection = this.selection;
-    this.timeline.drawTop();
+    const { clock, selection, timeline } = this;
+    timeline.selection = selection;
+    timeline.drawTop();
+    const [start, stop] = selection ?? [0, 0];
+    const seconds = clock ? timeline.edge(stop) - timeline.edge(start) : 0;
+    this.foot.showSelection(stop - start, seconds);
   }
 
   toggleHelp() {
-    this.help.hidden = !this.help.hidden;
-    this.helpButton.setAttribute("aria-expanded", String(!this.help.hidden));
+    this.open(this.help, this.controls.help, this.help.hidden);
+    this.open(this.menu.element, this.controls.menu, false);
+  }
+
+  toggleMenu() {
+    this.open(this.menu.element, this.controls.menu, this.menu.element.hidden);
+    this.open(this.help, this.controls.help, false);
+  }
+
+  get isOpen() {
+    return !this.help.hidden || !this.menu.element.hidden;
+  }
+
+  /** Close what a button opened; the focus goes back to the button. */
+  closeOpen() {
+    const { controls } = this;
+    const opener = this.help.hidden ? controls.menu : controls.help;
+    this.open(this.help, controls.help, false);
+    this.open(this.menu.element, controls.menu, false);
+    opener.focus();
+  }
+
+  /** @param {HTMLElement} element @param {HTMLElement} opener @param {boolean} wanted */
+  open(element, opener, wanted) {
+    element.hidden = !wanted;
+    opener.setAttribute("aria-expanded", String(wanted));
   }
 
   /** Tell the kernel where we are, at most every POST_EVERY_MS. */
@@ -670,13 +641,26 @@ export class View {
     }, POST_EVERY_MS);
   }
 
+  // ------------------------------------------------------------ speaking
+
   /** Tell a screen reader where we are once things have come to rest. */
   speak() {
     clearTimeout(this.speakTimer);
     this.speakTimer = window.setTimeout(
       () => this.announce(this.describe(this.picture.current)),
-      500,
+      SPEAK_AFTER_MS,
     );
+  }
+
+  /** While it plays, only other labels are told, and those that stay for a moment. @param {number} index */
+  speakLabels(index) {
+    const names = this.answers(index)
+      .map(({ name }) => name)
+      .join(", ");
+    if (names === this.spoken) return;
+    this.spoken = names;
+    clearTimeout(this.speakTimer);
+    this.speakTimer = window.setTimeout(() => this.announce(names), SPEAK_AFTER_MS);
   }
 
   /**
@@ -686,48 +670,21 @@ export class View {
   announce(text, visibly = false) {
     if (this.closed) return;
     this.live.textContent = text;
-    if (visibly) {
-      this.badge.hidden = false;
-      this.badge.textContent = text;
-      this.badge.title = text;
-    }
+    if (visibly) this.controls.showBadge(text);
   }
+
+  // ------------------------------------------------------------ life
 
   close() {
     this.closed = true;
     clearTimeout(this.postTimer);
     clearTimeout(this.speakTimer);
+    this.postTimer = 0;
     for (const undo of this.undo) undo();
     this.timeline.close();
+    this.overlay.close();
     this.picture.close();
+    this.media?.detach();
     this.root.remove();
-  }
-}
-
-/**
- * What is being waited for, in words.
- * @param {Progress} progress
- * @returns {[string, number | undefined]}
- */
-function waitText({ phase, codec = "", fraction }) {
-  const percent = fraction === undefined ? "" : `, ${Math.floor(100 * fraction)} %`;
-  switch (phase) {
-    case "kernel":
-      return fraction && fraction >= 1
-        ? [
-            `The kernel has not answered for ${Math.round(fraction)} s: it is busy with another cell, or not running. If it is not running, run this cell again.`,
-            undefined,
-          ]
-        : ["Asking the kernel for the video …", undefined];
-    case "indexing":
-      return ["Reading the frame times …", undefined];
-    case "remuxing":
-      return [`Repackaging ${codec} for the browser${percent}`, fraction];
-    case "transcoding":
-      return [`Transcoding ${codec} → H.264${percent}`, fraction];
-    case "loading":
-      return [`Loading ${codec}`, fraction];
-    default:
-      return [`${phase}${percent}`, fraction];
   }
 }

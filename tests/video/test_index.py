@@ -184,3 +184,25 @@ def test_opening_reads_only_the_head(sample):
 def test_the_index_cannot_be_changed_by_its_reader(sample):
     with pytest.raises(ValueError, match="read-only"):
         Video(sample("mp4").path).pts_seconds[0] = 5.0
+
+
+@pytest.mark.parametrize("kind", ["mp4", "vfr-mkv", "mpeg-ts", "mp4-open-gop", "webm"])
+@pytest.mark.parametrize("is_read_first", [False, True])
+def test_packets_are_known_without_decoding(kind: str, is_read_first: bool, sample) -> None:
+    path, _ = sample(kind)
+    video = Video(path)
+    if is_read_first:
+        assert sum(1 for _ in video) == video.num_frames
+    packets = video.packets
+    assert packets is not None
+    with av.open(str(path)) as container:
+        stored = [p for p in container.demux(video=0) if p.size]
+    assert packets.pts.tolist() == [p.pts for p in stored]
+    assert packets.num_bytes.tolist() == [p.size for p in stored]
+    assert packets.is_keyframe.tolist() == [p.is_keyframe for p in stored]
+    assert not packets.has_hidden
+
+
+def test_packets_that_do_not_tell_the_frames_are_not_offered(sample) -> None:
+    path, _ = sample("avi-h264")
+    assert Video(path).packets is None

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import traitlets
 
 import vidlab as vl
 from vidlab.core.errors import OptionError, WidgetError
 from vidlab.core.palette import PALETTE
-from vidlab.widgets import ComparisonView, Player, media, show_comparison
+from vidlab.widgets import ComparisonView, Player, show_comparison
 from vidlab.widgets import player as player_module
 
 
@@ -114,6 +115,216 @@ def test_the_selection_is_checked(video: vl.Video) -> None:
     assert player.selection is None
 
 
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_the_threshold_is_checked(threshold: float, video: vl.Video) -> None:
+    with pytest.raises(OptionError, match="threshold is a probability from 0 to 1, or None"):
+        Player(video, threshold=threshold)
+
+
+def test_the_locale_is_checked(video: vl.Video) -> None:
+    assert Player(video).locale is None
+    assert Player(video, locale="ko").locale == "ko"
+    with pytest.raises(OptionError, match="locale must be one of en, ko, or None; got 'fr'"):
+        Player(video, locale="fr")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (True, ["label"]), (False, []), (None, []), ("bars", ["bars"]),
+        (["bars", "label"], ["label", "bars"]), (("label",), ["label"]),
+    ],
+)  # fmt: skip
+def test_the_overlay_is_understood(given: Any, expected: list[str], video, predict_ids) -> None:
+    player = Player(video, predict_ids(video, [0]), overlay=given)
+    assert player.overlay == expected
+    player.overlay = []
+    player.overlay = given
+    assert player.get_state()["overlay"] == expected
+
+
+def test_an_overlay_without_data_is_refused(video, predict_ids) -> None:
+    with pytest.raises(OptionError, match=r"no overlay 'lable'.*Did you mean 'label'"):
+        Player(video, predict_ids(video, [0]), overlay="lable")
+    with pytest.raises(OptionError, match="without boxes="):
+        Player(video, predict_ids(video, [0]), overlay=["label", "boxes"])
+    player = Player(video)
+    with pytest.raises(OptionError, match="without predictions"):
+        player.overlay = True
+    with pytest.raises(OptionError, match="overlay must be True, False, or names"):
+        player.overlay = 3
+
+
+BOXES = pd.DataFrame(
+    {"frame_index": [4, 0], "x_px": [1, 2], "y_px": [3, 4], "width_px": [5, 6],
+     "height_px": [7, 8], "label": ["cat", None], "confidence": [0.5, None]}
+)  # fmt: skip
+POINTS = pd.DataFrame(
+    {"frame_index": [0, 0, 2], "person": [1, 1, 1], "keypoint": ["nose", "left_eye", "nose"],
+     "x_px": [1.0, 2.0, 3.0], "y_px": [4.0, 5.0, 6.0]}
+)  # fmt: skip
+
+
+def test_boxes_and_keypoints_reach_the_page(video, monkeypatch) -> None:
+    page = Page(Player(video, boxes=BOXES, keypoints=POINTS), monkeypatch)
+    assert page.player._info["overlays"] == ["boxes", "keypoints"]
+    answer, buffers = page.ask("overlays")
+    boxes, points = answer["result"]["boxes"], answer["result"]["keypoints"]
+    assert [label["name"] for label in boxes["labels"]] == ["cat"]
+    assert boxes["labels"][0]["color"] == PALETTE.color_of("cat")
+    assert boxes["hold"] == 4
+    np.testing.assert_array_equal(np.frombuffer(buffers[0], np.int32), [0, 4])
+    np.testing.assert_array_equal(
+        np.frombuffer(buffers[1], np.float32).reshape(2, 4), [[2, 4, 6, 8], [1, 3, 5, 7]]
+    )
+    np.testing.assert_array_equal(np.frombuffer(buffers[2], np.float32), [np.nan, 0.5])
+    np.testing.assert_array_equal(np.frombuffer(buffers[3], np.int32), [-1, 0])
+    np.testing.assert_array_equal(np.frombuffer(buffers[4], np.int32), [-1, -1])
+    assert points["names"] == ["nose", "left_eye"]
+    assert points["skeleton"] == [[0, 1]]
+    np.testing.assert_array_equal(np.frombuffer(buffers[7], np.int32), [0, 1, 0])
+    np.testing.assert_array_equal(
+        np.frombuffer(buffers[8], np.float32).reshape(3, 2), [[1, 4], [2, 5], [3, 6]]
+    )
+
+
+def test_without_boxes_and_keypoints_the_page_is_told_so(video, monkeypatch) -> None:
+    answer, buffers = Page(Player(video), monkeypatch).ask("overlays")
+    assert answer["result"] == {"boxes": None, "keypoints": None}
+    assert buffers == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"boxes": [1]}, "boxes must be a DataFrame with the columns frame_index, x_px"),
+        ({"boxes": BOXES.rename(columns={"width_px": "widht_px"})}, "Is it 'widht_px'"),
+        ({"boxes": BOXES.rename(columns={"label": "lable"})}, "'lable'.*Did you mean 'label'"),
+        ({"boxes": BOXES.assign(x_px="left")}, "'x_px' must hold a finite number"),
+        ({"boxes": BOXES.assign(frame_index=[0.5, 1])}, "whole numbers from 0"),
+        ({"boxes": BOXES.assign(width_px=-1)}, "at least 0"),
+        ({"boxes": BOXES.assign(confidence=2)}, "'confidence' must be from 0 to 1"),
+        ({"keypoints": POINTS.drop(columns="person")}, "person is missing"),
+        ({"keypoints": POINTS, "skeleton": [("nose", "toe")]}, "names 'toe', which is no"),
+        ({"keypoints": POINTS, "skeleton": ["nose"]}, "pairs of keypoint names"),
+        ({"skeleton": [("a", "b")]}, "give keypoints="),
+        ({"truth": 3}, "truth must be a DataFrame"),
+        ({"truth": [(2, 1, "cat")]}, "starts before it ends"),
+        ({"truth": [(2, 1)]}, "truth must be a DataFrame"),
+        ({"truth": pd.DataFrame({"start_seconds": [0]})}, "end_seconds, label are missing"),
+    ],
+)
+def test_wrong_annotations_are_named(options: Any, message: str, video: vl.Video) -> None:
+    with pytest.raises(OptionError, match=message):
+        Player(video, **options)
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        [(0.5, 1.0, "cat"), (0.0, 0.5, "action 1")],
+        pd.DataFrame(
+            {"label": ["action 1", "cat"], "start_seconds": [0, 0.5], "end_seconds": [0.5, 1]}
+        ),
+    ],
+)
+def test_truth_is_told_in_frames(truth: Any, video, predict_ids, monkeypatch) -> None:
+    page = Page(Player(video, predict_ids(video, [1, 2]), truth=truth), monkeypatch)
+    assert page.player._info["has_truth"]
+    result = page.ask("predictions")[0]["result"]
+    names = [label["name"] for label in result["labels"]]
+    told = [(each["start"], each["stop"], names[each["label"]]) for each in result["truth"]]
+    assert told == [(0, 15, "action 1"), (15, 30, "cat")]
+    assert all(result["labels"][each["label"]]["color"] for each in result["truth"])
+
+
+def test_one_label_may_be_true_for_all(video, monkeypatch) -> None:
+    result = Page(Player(video, truth="cat"), monkeypatch).ask("predictions")[0]["result"]
+    assert result["truth"] == [{"start": 0, "stop": 60, "label": 0}]
+
+
+def test_selected_rows(video, predict_ids) -> None:
+    one, two = predict_ids(video, [0, 1, 2, 3]), predict_ids(video, [3, 2, 1, 0], backend="litert")
+    player = Player(video, [one, two])
+    assert player.selected.empty
+    assert list(player.selected.columns) == list(one.table.columns)
+    player.selection = (5, 15)
+    chosen = player.selected
+    assert set(chosen["frame_index"]) == {5, 10}
+    assert chosen[chosen["rank"] == 1]["label"].tolist() == [
+        "action 1", "action 2", "action 2", "action 1",
+    ]  # fmt: skip
+    assert Player(video).selected.empty
+
+
+def test_on_frame_calls_until_it_is_stopped(video: vl.Video) -> None:
+    player, seen = Player(video), []
+    stop = player.on_frame(seen.append)
+    player.frame_index = 4
+    player.set_state({"frame_index": 9, "time_seconds": 0.3})
+    stop()
+    stop()
+    player.frame_index = 5
+    assert seen == [4, 9]
+    with pytest.raises(OptionError, match="on_frame takes a function"):
+        player.on_frame(3)
+
+
+def test_linked_by_time(spelled: Callable[..., Path]) -> None:
+    first, second = Player(spelled("mp4")), Player(spelled("offset"))
+    first.link(second, offset_seconds=7.5)
+    first.frame_index = 30
+    assert second.time_seconds == pytest.approx(first.time_seconds + 7.5, abs=0.02)
+    second.frame_index = 10
+    assert first.time_seconds == pytest.approx(second.time_seconds - 7.5, abs=0.05)
+    second.speed = 2.0
+    first.playing = True
+    assert (first.speed, second.playing) == (2.0, True)
+    first.unlink()
+    first.frame_index = 0
+    assert second.frame_index == 10
+    assert second._link is None
+
+
+def test_linked_by_frame_stays_within_the_shorter_video(spelled) -> None:
+    long, short = Player(spelled("mp4")), Player(spelled("mp4", num_frames=24))
+    long.frame_index = 40
+    long.link(short, by="frame")
+    assert short.frame_index == 23
+    short.frame_index = 3
+    assert long.frame_index == 3
+
+
+def test_what_a_page_says_is_not_echoed_to_players_on_a_page(spelled) -> None:
+    first, shown, unseen = (Player(spelled("mp4")) for _ in range(3))
+    first.link(shown, by="frame")
+    first.link(unseen, by="frame")
+    shown._pages.add("page")
+    first.set_state({"frame_index": 7, "time_seconds": 7 / 30})
+    assert (shown.frame_index, unseen.frame_index) == (0, 7)
+    first.frame_index = 9
+    assert (shown.frame_index, unseen.frame_index) == (9, 9)
+
+
+def test_impossible_links_are_refused(video: vl.Video) -> None:
+    player = Player(video)
+    for other in (player, 3):
+        with pytest.raises(OptionError, match="linked with another player"):
+            player.link(other)
+    with pytest.raises(OptionError, match="by must be 'time' or 'frame'"):
+        player.link(Player(video), by="second")
+    with pytest.raises(OptionError, match="offset_seconds must be a number"):
+        player.link(Player(video), offset_seconds=float("nan"))
+
+
+def test_the_page_knows_the_id_of_its_widget(video: vl.Video) -> None:
+    player = Player(video)
+    assert player._info["model_id"] == player.model_id
+    player.close()
+    player._repr_mimebundle_()
+    assert player._info["model_id"] == player.model_id is not None
+
+
 def test_state_from_the_page_needs_no_index(video: vl.Video, monkeypatch) -> None:
     player = Player(video)
     monkeypatch.setattr(vl.Video, "pts_seconds", property(lambda self: pytest.fail("indexed")))
@@ -175,68 +386,52 @@ def test_an_unexpected_error_is_a_sentence_too(video, monkeypatch, caplog) -> No
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(media, "prepare", broken)
-    answer, _ = Page(Player(video), monkeypatch).ask("open", page="a")
+    monkeypatch.setattr(player_module, "describe_predictions", broken)
+    answer, _ = Page(Player(video), monkeypatch).ask("predictions")
     assert answer["error"]["message"] == (
         "Something went wrong in the kernel: ZeroDivisionError: division by zero"
     )
     assert "player failed" in caplog.text
 
 
-def test_transcoding_tells_how_far_it_is(spelled, monkeypatch) -> None:
-    monkeypatch.setattr(player_module, "_PROGRESS_EVERY_SECONDS", 0)
+def test_what_browsers_do_not_play_comes_in_transcoded_segments(spelled, monkeypatch) -> None:
     page = Page(Player(spelled("hevc")), monkeypatch)
-    opened, _ = page.ask("open", page="a")
-    assert opened["result"]["how"] == "transcode"
-    assert opened["result"]["codec"] == "HEVC"
-    told = [content["progress"] for content, _ in page.answers if "progress" in content]
-    assert told[0]["phase"] == "indexing"
-    assert [each["fraction"] for each in told if each["phase"] == "transcoding"][-1] == 1
-    assert all(each["codec"] == "HEVC" for each in told)
+    opened, (times, starts) = page.ask("open", page="a")
+    result = opened["result"]
+    assert (result["how"], result["delivery"], result["codec"]) == ("transcode", "segments", "HEVC")
+    assert len(np.frombuffer(times)) == 60
+    assert np.frombuffer(starts, np.int32)[0] == 0
+    told = [content["progress"]["phase"] for content, _ in page.answers if "progress" in content]
+    assert told[0] == "poster"
+    answer, (piece,) = page.ask("segment", token=result["token"], number=0)
+    assert answer["result"]["number"] == 0
+    assert piece[4:8] == b"ftyp"
 
 
-def test_two_pages_share_one_copy_and_the_last_lets_it_go(
-    spelled, monkeypatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_two_pages_share_one_copy_and_the_last_lets_it_go(spelled, monkeypatch) -> None:
     page = Page(Player(spelled("hevc")), monkeypatch)
-    first, _ = page.ask("open", page="a")
-    second, _ = page.ask("open", page="b")
-    assert first["result"]["token"] == second["result"]["token"]
+    token = page.ask("open", page="a")[0]["result"]["token"]
+    assert page.ask("open", page="b")[0]["result"]["token"] == token
     page.player._handle_custom_msg({"op": "release", "page": "a"}, [])
-    assert len(list(tmp_path.iterdir())) == 1
+    assert "result" in page.ask("segment", token=token, number=0)[0]
     page.player._handle_custom_msg({"op": "release", "page": "b"}, [])
-    assert list(tmp_path.iterdir()) == []
-    again, _ = page.ask("open", page="a")
-    assert again["result"]["token"] != first["result"]["token"]
+    assert "let go" in page.ask("segment", token=token, number=0)[0]["error"]["message"]
+    assert page.ask("open", page="a")[0]["result"]["token"] != token
+
+
+def test_closing_lets_the_video_go(spelled, monkeypatch) -> None:
+    page = Page(Player(spelled("hevc")), monkeypatch)
+    token = page.ask("open", page="a")[0]["result"]["token"]
     page.player.close()
-    assert list(tmp_path.iterdir()) == []
+    assert "let go" in page.ask("segment", token=token, number=0)[0]["error"]["message"]
 
 
-def test_closing_stops_the_work(spelled, monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    reached = threading.Event()
-    may_go_on = threading.Event()
-    make = media._picture
-
-    def slow(*args: Any) -> Any:
-        reached.set()
-        assert may_go_on.wait(30)
-        return make(*args)
-
-    monkeypatch.setattr(media, "_picture", slow)
-    player = Player(spelled("hevc"))
-    page = Page(player, monkeypatch)
-    player._handle_custom_msg({"id": "1", "op": "open", "page": "a"}, [])
-    assert reached.wait(30)
-    thread = player._preparation
-    assert thread is not None
-    player.close()
-    may_go_on.set()
-    thread.join(30)
-    assert not thread.is_alive()
-    assert list(tmp_path.iterdir()) == []
-    assert not [content for content, _ in page.answers if "result" in content]
+def test_what_is_not_wanted_any_more_gets_no_answer(video, monkeypatch) -> None:
+    player = Player(video)
+    cancelled: list[list[str]] = []
+    monkeypatch.setattr(player._media, "cancel", cancelled.append)
+    player._handle_custom_msg({"op": "cancel", "requests": ["1", "2"]}, [])
+    assert cancelled == [["1", "2"]]
 
 
 def test_shown_again_after_closing_it_comes_back(video: vl.Video) -> None:
@@ -329,17 +524,6 @@ def test_words_on_colours_can_be_read(video, predict_ids, monkeypatch) -> None:
     assert len(colored) == 40
     assert all(contrast(label["color"], label["ink"]) >= 4.5 for label in colored)
     assert len({label["letter"] for label in colored}) == 40
-
-
-def test_the_summary_without_widgets_is_escaped(video, predict_ids) -> None:
-    labels = ["<script>alert(1)</script>", "b"]
-    named = vl.Video(video.source, name="<b>&.mp4")
-    told = predict_ids(named, [0, 0], labels=labels)
-    data, _ = Player(named, told)._repr_mimebundle_()
-    assert "<script>" not in data["text/html"]
-    assert "&lt;script&gt;" in data["text/html"]
-    assert "<b>&.mp4" not in data["text/html"]
-    assert "alert(1)" in data["text/plain"]
 
 
 def test_comparison_view(video, predict_ids, monkeypatch) -> None:

@@ -26,6 +26,23 @@ _JUMP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
+class PacketTable:
+    """The packets that hold the frames, in the order in which they are stored and decoded.
+
+    Attributes:
+        pts: int64 [num_frames], ticks; sorted, these are the frame index's.
+        is_keyframe: bool [num_frames], as the container marks them.
+        num_bytes: int64 [num_frames].
+        has_hidden: Whether there are packets besides, with pictures that are never shown.
+    """
+
+    pts: NDArray[np.int64]
+    is_keyframe: NDArray[np.bool_]
+    num_bytes: NDArray[np.int64]
+    has_hidden: bool = False
+
+
+@dataclass(frozen=True)
 class FrameIndex:
     """When each frame is shown, in presentation order.
 
@@ -37,6 +54,7 @@ class FrameIndex:
         is_by_pts: Whether a frame is known by its timestamp; otherwise only counting from
             the first frame tells which one it is.
         stopped: What cut the index short, or None.
+        packets: The packets behind the frames; None where decoding told the frames.
     """
 
     pts: NDArray[np.int64]
@@ -45,6 +63,7 @@ class FrameIndex:
     time_base: Fraction
     is_by_pts: bool
     stopped: str | None = None
+    packets: PacketTable | None = None
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -166,12 +185,15 @@ def index_by_demuxing(decoder: Decoder, checker: Decoder) -> FrameIndex | None:
     if not decoder.has_true_pts:
         return None
     codec = decoder.stream.codec_context.codec.canonical_name
-    pts, durations, keyframe_pts = array("q"), array("q"), array("q")
+    pts, durations, num_bytes = array("q"), array("q"), array("q")
+    is_keyframe = array("b")
+    has_hidden = False
     stopped = None
     last_dts: int | None = None
     try:
         for packet in decoder.packets():
             if codec in ("vp8", "vp9") and is_hidden_frame(codec, bytes(packet)):
+                has_hidden = True
                 continue
             if packet.pts is None:
                 return None
@@ -181,13 +203,14 @@ def index_by_demuxing(decoder: Decoder, checker: Decoder) -> FrameIndex | None:
                 last_dts = packet.dts
             pts.append(packet.pts)
             durations.append(packet.duration or 0)
-            if packet.is_keyframe:
-                keyframe_pts.append(packet.pts)
+            num_bytes.append(packet.size)
+            is_keyframe.append(packet.is_keyframe)
     except DecodeFailure as failure:
         stopped = str(failure)
 
-    order = np.argsort(np.array(pts, dtype=np.int64), kind="stable")
-    ticks = np.array(pts, dtype=np.int64)[order]
+    stored = np.array(pts, dtype=np.int64)
+    order = np.argsort(stored, kind="stable")
+    ticks = stored[order]
     shown = _first_pts(checker)
     if not shown:
         return None
@@ -196,13 +219,22 @@ def index_by_demuxing(decoder: Decoder, checker: Decoder) -> FrameIndex | None:
     ticks, order = ticks[lead:], order[lead:]
     if list(ticks[: len(shown)]) != shown or bool(np.any(np.diff(ticks) <= 0)):
         return None
+    keyframes = np.array(is_keyframe, dtype=np.bool_)
+    is_shown = stored >= ticks[0]
+    packets = PacketTable(
+        pts=stored[is_shown],
+        is_keyframe=keyframes[is_shown],
+        num_bytes=np.array(num_bytes, dtype=np.int64)[is_shown],
+        has_hidden=has_hidden or lead > 0,
+    )
     return FrameIndex(
         pts=ticks,
-        keyframe_pts=np.sort(np.array(keyframe_pts, dtype=np.int64)),
+        keyframe_pts=np.sort(stored[keyframes]),
         end=_end(ticks, stated_duration=durations[int(order[-1])], usual=_usual_duration(decoder)),
         time_base=decoder.time_base,
         is_by_pts=decoder.keeps_pts_after_seek,
         stopped=stopped,
+        packets=packets,
     )
 
 

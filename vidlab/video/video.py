@@ -7,6 +7,7 @@ import operator
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO, BinaryIO, Self
 
 import av
@@ -30,6 +31,7 @@ from vidlab.video.index import (
     Clock,
     FrameIndex,
     IndexWriter,
+    PacketTable,
     index_by_decoding,
     index_by_demuxing,
 )
@@ -79,6 +81,7 @@ class Video:
         coded_height: Height in px as decoded.
         sample_aspect_ratio: Width of a decoded pixel over its height.
         rotation: Degrees clockwise applied for display: 0, 90, 180 or 270.
+        is_mirrored: Whether the picture is mirrored left to right before it is rotated.
         start_seconds: Timestamp of the first frame.
         stated_duration_seconds: Duration as the header states it, or None; for the exact one
             ask `duration_seconds`.
@@ -112,6 +115,7 @@ class Video:
         self._is_closed = False
         self._index: FrameIndex | None = None
         self._is_index_decoded = False
+        self._has_asked_packets = False
         self._index_lock = threading.RLock()
         self._reader: Reader | None = None
         self._reader_lock = threading.Lock()
@@ -152,7 +156,7 @@ class Video:
             )
         self.coded_width, self.coded_height = picture.width, picture.height
         self.sample_aspect_ratio = self._display.sample_aspect_ratio
-        self.rotation = self._display.rotation
+        self.rotation, self.is_mirrored = self._display.rotation, self._display.mirrored
         self._time_base = decoder.time_base
         self.start_seconds = self._seconds(Clock(decoder).tick(picture))
         self.codec: str = stream.codec_context.codec.canonical_name
@@ -239,6 +243,27 @@ class Video:
             VideoError: The source is gone, or is no longer a video.
         """
         return self._opener.source.open(max_pixels=self._opener.max_pixels)
+
+    @property
+    def packets(self) -> PacketTable | None:
+        """The packets behind the frames; None where they do not tell when frames are shown."""
+        index = self._indexed()
+        if index.packets is None and not self._has_asked_packets:
+            # The index may come from an iteration, which sees no packets.
+            with self._index_lock:
+                self._has_asked_packets = True
+                demuxed = self._index_by_demuxing()
+                if demuxed is not None and np.array_equal(demuxed.pts, index.pts):
+                    self._index = replace(index, packets=demuxed.packets)
+        return self._indexed().packets
+
+    def open_decoder(self) -> Decoder:
+        """Open the video stream anew, for its packets; closed with the video at the latest.
+
+        Raises:
+            VideoError: The source is gone, or is no longer a video.
+        """
+        return self._opener.decoder()
 
     def open_bytes(self) -> IO[bytes]:
         """Open the source's bytes as they are; the caller closes the file.
@@ -570,13 +595,16 @@ class Video:
             return self._index
 
     def _make_index(self) -> FrameIndex:
+        self._has_asked_packets = True
+        return self._index_by_demuxing() or self._make_index_by_decoding()
+
+    def _index_by_demuxing(self) -> FrameIndex | None:
         decoder, checker = self._opener.decoder(), self._opener.decoder()
         try:
-            index = index_by_demuxing(decoder, checker)
+            return index_by_demuxing(decoder, checker)
         finally:
             decoder.close()
             checker.close()
-        return index or self._make_index_by_decoding()
 
     def _make_index_by_decoding(self) -> FrameIndex:
         decoder = self._opener.decoder()

@@ -4,14 +4,16 @@
 
     Player("clip.mp4", predictions)     # one video, one or several models
     ComparisonView(comparison)          # the same widget, from a comparison
+    PlayerGrid([player, other])         # several videos, in step
 """
 
 from __future__ import annotations
 
 from vidlab.comparison import Comparison
+from vidlab.widgets.grid import PlayerGrid
 from vidlab.widgets.player import ComparisonView, Player
 
-__all__ = ["ComparisonView", "Player", "show_comparison"]
+__all__ = ["ComparisonView", "Player", "PlayerGrid", "show_comparison"]
 
 
 def show_comparison(comparison: Comparison) -> ComparisonView:

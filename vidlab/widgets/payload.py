@@ -13,6 +13,7 @@ from vidlab.core.palette import PALETTE, ink_on
 if TYPE_CHECKING:
     from vidlab.comparison import Comparison
     from vidlab.predictions import Predictions
+    from vidlab.widgets.annotations import Boxes, Keypoints
 
 NUM_PATTERNS = 6
 """Textures the page knows: plain, "/", "\\", dots, "-", "x"."""
@@ -50,7 +51,11 @@ def top_classes(
 
 
 def describe_predictions(
-    predictions: Sequence[Predictions], comparison: Comparison | None, *, top_k: int
+    predictions: Sequence[Predictions],
+    comparison: Comparison | None,
+    *,
+    top_k: int,
+    truth: Sequence[tuple[int, int, str]] = (),
 ) -> tuple[dict[str, Any], list[bytes]]:
     """Return the answer to the page's ``predictions`` request.
 
@@ -58,6 +63,12 @@ def describe_predictions(
     follow: frame index int32 ``[N]``, seconds float64 ``[N]``, top labels int32 ``[N, k]``,
     top probabilities float32 ``[N, k]``, curves float32 ``[L, N]``. Where models are compared,
     the comparison's grid follows: seconds float64 ``[N]``, divergence float32 ``[N]``.
+
+    Args:
+        predictions: One per model.
+        comparison: The same side by side, or None.
+        top_k: Labels told for each frame.
+        truth: Known segments ``(start, stop, label)`` in frames, half-open.
     """
     tops = [top_classes(each, top_k) for each in predictions]
     # Labels that lead somewhere get colours, those on screen longest first.
@@ -72,6 +83,7 @@ def describe_predictions(
               for each, (ids, _) in zip(predictions, tops, strict=True)]  # fmt: skip
     for each, class_ids in zip(predictions, curves, strict=True):
         colored += [each.labels[i] for i in class_ids if each.labels[i] not in seconds_led]
+    colored = list(dict.fromkeys([*colored, *(label for _, _, label in truth)]))
 
     names: dict[str, int] = {}
     models: list[dict[str, Any]] = []
@@ -97,9 +109,13 @@ def describe_predictions(
         ]
     ranks = {label: rank for rank, label in enumerate(colored)}
     PALETTE.assign(colored)
+    known = [
+        {"start": start, "stop": stop, "label": names.setdefault(label, len(names))}
+        for start, stop, label in truth
+    ]
     labels = [_describe_label(name, ranks.get(name)) for name in names]
     content: dict[str, Any] = {
-        "models": models, "labels": labels, "disagreements": [],
+        "models": models, "labels": labels, "disagreements": [], "truth": known,
         "has_divergence": comparison is not None,
     }  # fmt: skip
     if comparison is not None:
@@ -113,6 +129,51 @@ def describe_predictions(
             for start, stop in zip(found["start_frame"], found["end_frame"], strict=True)
         ]
     return content, buffers
+
+
+def describe_overlays(
+    boxes: Boxes | None, keypoints: Keypoints | None
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Return the answer to the page's ``overlays`` request.
+
+    Buffers of the boxes: frame index int32 ``[N]``, left, top, width and height in px float32
+    ``[N, 4]``, confidence float32 ``[N]``, label int32 ``[N]``, person int32 ``[N]``; then of the
+    keypoints: frame index, person and keypoint int32 ``[M]``, place in px float32 ``[M, 2]``,
+    confidence float32 ``[M]``. Of what is not there, the content says None, and no buffer comes.
+    """
+    content: dict[str, Any] = {"boxes": None, "keypoints": None}
+    buffers: list[bytes] = []
+    if boxes is not None:
+        content["boxes"] = {
+            "labels": [_describe_box_label(name) for name in boxes.labels],
+            "hold": boxes.hold,
+        }
+        buffers += [
+            boxes.frame_index.astype("<i4").tobytes(),
+            boxes.xywh_px.astype("<f4").tobytes(),
+            boxes.confidence.astype("<f4").tobytes(),
+            boxes.label.astype("<i4").tobytes(),
+            boxes.person.astype("<i4").tobytes(),
+        ]
+    if keypoints is not None:
+        content["keypoints"] = {
+            "names": list(keypoints.names),
+            "skeleton": [list(pair) for pair in keypoints.skeleton],
+            "hold": keypoints.hold,
+        }
+        buffers += [
+            keypoints.frame_index.astype("<i4").tobytes(),
+            keypoints.person.astype("<i4").tobytes(),
+            keypoints.keypoint.astype("<i4").tobytes(),
+            keypoints.xy_px.astype("<f4").tobytes(),
+            keypoints.confidence.astype("<f4").tobytes(),
+        ]
+    return content, buffers
+
+
+def _describe_box_label(name: str) -> dict[str, Any]:
+    PALETTE.assign([name])
+    return _describe_label(name, 0)
 
 
 def _curve_ids(ids: NDArray[np.int64], predictions: Predictions) -> list[int]:

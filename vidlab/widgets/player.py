@@ -6,61 +6,93 @@ widget does: no port, no tunnel, no base64. A request ``{id, op, …}`` gets any
 ``{id, error: {type, message}}``:
 
 ========================================  ====================================================
-``open {page, transcode}``                frame times and how to play (see `Player._opened`)
+``open {page, transcode}``                frame times and how to play (see `MediaServer.open`)
 ``read {token, offset, length}``          a piece of the video's bytes
+``segment {token, number}``               a piece of the video, cut or encoded on request
+``cancel {requests}``                     those segments are not wanted any more (no answer)
 ``predictions``                           see `vidlab.widgets.payload.describe_predictions`
+``overlays``                              see `vidlab.widgets.payload.describe_overlays`
 ``release {page}``                        the page shows it no more (no answer)
 ========================================  ====================================================
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
-import time
 import weakref
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
-import numpy as np
+import pandas as pd
 import traitlets
 
 from vidlab.comparison import Comparison
 from vidlab.core.errors import OptionError, VidlabError, WidgetError, did_you_mean
-from vidlab.predictions import Predictions
+from vidlab.predictions import TABLE_COLUMNS, Predictions
 from vidlab.video import Video
-from vidlab.widgets.media import Playable, Preparation, title_of
-from vidlab.widgets.payload import describe_predictions
+from vidlab.widgets import kept, links
+from vidlab.widgets.annotations import (
+    overlay_names,
+    read_boxes,
+    read_keypoints,
+    read_truth,
+)
+from vidlab.widgets.media import MediaServer
+from vidlab.widgets.payload import describe_overlays, describe_predictions
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _STATIC = Path(__file__).parent / "static"
 _LOGGER = logging.getLogger(__name__)
 
-# The page asks for 1 MiB at a time; nothing needs more in one message.
-_MAX_PIECE_BYTES = 4 << 20
-# Often enough for a bar that moves, seldom enough not to crowd the channel.
-_PROGRESS_EVERY_SECONDS = 0.2
-
 _MAX_TOP_K = 20
 _MIN_SPEED, _MAX_SPEED = 0.1, 4.0
+_LOCALES = ("en", "ko")
+
+
+class _Overlay(traitlets.TraitType[list[str], Any]):
+    """Names of what is drawn on the picture; understands what `overlay_names` does."""
+
+    default_value: list[str] = []  # noqa: RUF012  (traitlets' own name; never changed in place)
+
+    def validate(self, obj: Any, value: Any) -> list[str]:
+        names = overlay_names(value)
+        obj._check_overlay(names)
+        return names
 
 
 class Player(anywidget.AnyWidget):
     """Plays a video, shows what models say about the frame on screen, and a timeline.
 
     What Python calls frame ``i`` is the picture on screen. `frame_index`, `time_seconds`,
-    `playing`, `speed` and `selection` change on both sides and can be observed.
+    `playing`, `speed`, `selection`, `overlay`, `loop` and `threshold` change on both sides and
+    can be observed.
 
     Args:
         video: A `Video`, or anything one can be made from.
         predictions: What models said about it: one `Predictions`, several, or a
             `Comparison`; None shows the video alone.
+        truth: What is really to be seen: a DataFrame with start_seconds, end_seconds and label;
+            a list of ``(start_seconds, end_seconds, label)``; or one label for all of it.
+        boxes: A DataFrame with frame_index, x_px, y_px, width_px, height_px and, where known,
+            label, confidence and person; px of the displayed frame, from its top left.
+        keypoints: A DataFrame with frame_index, person, keypoint (a name), x_px, y_px and, where
+            known, confidence.
+        skeleton: Pairs of keypoint names to join by a line; by default COCO's, where names fit.
         top_k: Labels to list for the frame on screen, 1 to 20.
         frame_index: Frame to start at.
         speed: Playback speed, 0.1 to 4.
-        overlay: Whether the first model's label is drawn on the picture.
+        overlay: What is drawn on the picture: names out of "label", "bars", "boxes" and
+            "keypoints", or one; True is the label.
+        loop: Whether the selection, or all of the video, plays again and again.
+        threshold: Probability under which answers are greyed, 0 to 1, or None.
+        locale: Language of the texts, "en" or "ko"; None takes the page's.
         layout: The `ipywidgets.Layout` of the widget.
 
     Attributes:
@@ -68,17 +100,22 @@ class Player(anywidget.AnyWidget):
         time_seconds: Its timestamp, as in the predictions' tables.
         playing: Whether it plays.
         speed: Playback speed.
-        overlay: Whether the first model's label is drawn on the picture.
+        overlay: Names of what is drawn on the picture.
         selection: Selected frames ``(start, stop)``, half-open, or None.
+        loop: Whether it starts again at the end.
+        threshold: Probability under which answers are greyed, or None.
+        locale: Language of the texts.
 
     Raises:
-        OptionError: An option is unknown or out of range, or `predictions` is something else.
+        OptionError: An option is unknown or out of range, `predictions` is something else, or a
+            table lacks a column.
         VideoError: The video cannot be opened.
 
     Examples:
         >>> player = Player("clip.mp4", predictions)  # doctest: +SKIP
         >>> player.frame_index = 37                   # doctest: +SKIP
-        >>> player.observe(print, "frame_index")      # doctest: +SKIP
+        >>> stop = player.on_frame(print)             # doctest: +SKIP
+        >>> player.export("labelled.mp4")             # doctest: +SKIP
     """
 
     _esm = _STATIC / "player.js"
@@ -88,24 +125,44 @@ class Player(anywidget.AnyWidget):
     time_seconds = traitlets.Float(0.0, help="Timestamp of the frame on screen.").tag(sync=True)
     playing = traitlets.Bool(False, help="Whether the video plays.").tag(sync=True)
     speed = traitlets.Float(1.0, help="Playback speed, 0.1 to 4.").tag(sync=True)
-    overlay = traitlets.Bool(False, help="Draw the label on the picture.").tag(sync=True)
+    overlay = _Overlay(help="What is drawn on the picture.").tag(sync=True)
     selection = traitlets.Tuple(
         traitlets.Int(), traitlets.Int(), default_value=None, allow_none=True,
         help="Selected frames (start, stop), half-open, or None.",
     ).tag(sync=True)  # fmt: skip
+    loop = traitlets.Bool(False, help="Start again at the end.").tag(sync=True)
+    threshold = traitlets.Float(
+        None, allow_none=True, help="Probability under which answers are greyed, or None."
+    ).tag(sync=True)
+    locale = traitlets.Unicode(
+        None, allow_none=True, help="Language of the texts; None takes the page's."
+    ).tag(sync=True)
+    _link = traitlets.Dict(
+        default_value=None, allow_none=True, help="Which players of the page move together."
+    ).tag(sync=True)
     _info = traitlets.Dict(help="What the page needs before it has asked.").tag(sync=True)
 
-    _options: tuple[str, ...] = ("top_k", "frame_index", "speed", "overlay", "layout")
+    _options: tuple[str, ...] = (
+        "truth", "boxes", "keypoints", "skeleton", "top_k", "frame_index", "speed", "overlay",
+        "loop", "threshold", "locale", "layout",
+    )  # fmt: skip
 
     def __init__(
         self,
         video: Any,
         predictions: Predictions | Sequence[Predictions] | Comparison | None = None,
         *,
+        truth: Any = None,
+        boxes: pd.DataFrame | None = None,
+        keypoints: pd.DataFrame | None = None,
+        skeleton: Sequence[tuple[str, str]] | None = None,
         top_k: int = 5,
         frame_index: int = 0,
         speed: float = 1.0,
-        overlay: bool = False,
+        overlay: bool | str | Sequence[str] = False,
+        loop: bool = False,
+        threshold: float | None = None,
+        locale: str | None = None,
         layout: Any = None,
         **unknown: Any,
     ) -> None:
@@ -127,41 +184,70 @@ class Player(anywidget.AnyWidget):
                     f"The predictions are of {each.video!r}, the video is {self.video.name!r}. "
                     f"If it is the same under another name: Video(path, name={each.video!r})."
                 )
+        self._truth = read_truth(truth)
+        self._boxes = read_boxes(boxes)
+        self._keypoints = read_keypoints(keypoints, skeleton)
         self._top_k = top_k
         self._lock = threading.RLock()
         self._is_from_page = threading.local()
         # True while this is made: the first frame's time needs no index.
         self._is_following = True
-        self._preparation: Preparation | None = None
-        self._playable: Playable | None = None
-        self._waiting: set[str] = set()
+        self._is_led = False
+        self._media = MediaServer(self.video, self._reply)
         self._pages: set[str] = set()
         self._is_unseen = False
         self._is_replaced = False
         self._cell, self._run = _current_cell()
         self._replace_earlier_runs()
-        names = self.comparison.names if self.comparison else [p.title for p in self.predictions]
         options: dict[str, Any] = {} if layout is None else {"layout": layout}
         super().__init__(
-            _info={
-                "name": self.video.name,
-                "width": self.video.width,
-                "height": self.video.height,
-                "has_audio": self.video.has_audio,
-                "top_k": min(top_k, *(len(p.labels) for p in self.predictions))
-                if self.predictions
-                else top_k,
-                "models": names,
-            },
+            _info=self._describe(),
             speed=speed,
             overlay=overlay,
+            loop=loop,
+            threshold=threshold,
+            locale=locale,
             time_seconds=self.video.start_seconds,
             **options,
         )
         self._is_following = False
+        self._tell_model_id()
         self.on_msg(self._receive)
         if frame_index:
             self.frame_index = frame_index
+
+    @property
+    def _drawable(self) -> list[str]:
+        """Overlays for which there is something to draw."""
+        return [
+            *(("label", "bars") if self.predictions else ()),
+            *(("boxes",) if self._boxes is not None else ()),
+            *(("keypoints",) if self._keypoints is not None else ()),
+        ]
+
+    def _describe(self) -> dict[str, Any]:
+        top_k = min([self._top_k, *(len(each.labels) for each in self.predictions)])
+        return {
+            "name": self.video.name,
+            "width": self.video.width,
+            "height": self.video.height,
+            "has_audio": self.video.has_audio,
+            "top_k": top_k,
+            "models": self.model_names,
+            "has_truth": self._truth is not None,
+            "overlays": self._drawable,
+        }
+
+    def _tell_model_id(self) -> None:
+        # anywidget hands the page no id, and the page hides the static copy that bears it.
+        self._info = {**self._info, "model_id": self.model_id}
+
+    @property
+    def model_names(self) -> list[str]:
+        """What each model is called on the page, in the predictions' order."""
+        if self.comparison is not None:
+            return list(self.comparison.names)
+        return [each.title for each in self.predictions]
 
     # ---- state on both sides -----------------------------------------------------------------
 
@@ -205,19 +291,196 @@ class Player(anywidget.AnyWidget):
             )
         return start, stop
 
+    @traitlets.validate("threshold")
+    def _check_threshold(self, proposal: Any) -> float | None:
+        value: float | None = proposal["value"]
+        if value is not None and not 0.0 <= value <= 1.0:
+            raise OptionError(f"threshold is a probability from 0 to 1, or None; got {value}.")
+        return value
+
+    @traitlets.validate("locale")
+    def _check_locale(self, proposal: Any) -> str | None:
+        value: str | None = proposal["value"]
+        if value is not None and value not in _LOCALES:
+            raise OptionError(
+                f"locale must be one of {', '.join(_LOCALES)}, or None; got {value!r}."
+            )
+        return value
+
+    def _check_overlay(self, names: Sequence[str]) -> None:
+        source = {"boxes": "boxes=", "keypoints": "keypoints="}
+        for name in names:
+            if name not in self._drawable and not self._hears_page:
+                raise OptionError(
+                    f"There is nothing to draw for the overlay {name!r}: this player was made "
+                    f"without {source.get(name, 'predictions')}."
+                )
+
     @traitlets.observe("frame_index", "time_seconds")
     def _keep_together(self, change: Any) -> None:
         """Let the time follow the frame, and the frame the time; the page sends both."""
-        if self._hears_page or self._is_following:
-            return
-        self._is_following = True
-        try:
-            if change["name"] == "frame_index":
-                self.time_seconds = float(self.video.pts_seconds[change["new"]])
-            else:
-                self.frame_index = self.video.index_at_time(change["new"])
-        finally:
-            self._is_following = False
+        if not self._hears_page and not self._is_following:
+            self._is_following = True
+            try:
+                if change["name"] == "frame_index":
+                    self.time_seconds = float(self.video.pts_seconds[change["new"]])
+                else:
+                    self.frame_index = self.video.index_at_time(change["new"])
+            finally:
+                self._is_following = False
+        if change["name"] == "frame_index":
+            links.follow(self, ("frame_index",))
+
+    @traitlets.observe("playing", "speed")
+    def _tell_linked(self, change: Any) -> None:
+        links.follow(self, (change["name"],))
+
+    def link(self, other: Player, *, by: str = "time", offset_seconds: float = 0.0) -> None:
+        """Let two players move, play, pause and change speed together, until `unlink`.
+
+        Linking a third to either joins it to both.
+
+        Args:
+            other: The player that follows, and leads as well.
+            by: ``"time"``: the same timestamp; ``"frame"``: the same frame number.
+            offset_seconds: What to add to this player's timestamp to get the other's.
+
+        Raises:
+            OptionError: `by` or `other` is something else, or a link by the other measure exists.
+        """
+        links.link(self, other, by=by, offset_seconds=offset_seconds)
+
+    def unlink(self) -> None:
+        """Let this player go its own way again."""
+        links.unlink(self)
+
+    # ---- what the user reads -----------------------------------------------------------------
+
+    @property
+    def selected(self) -> pd.DataFrame:
+        """Rows of the predictions whose frames are selected, all models below each other.
+
+        The columns are those of `Predictions.table`; without a selection there are no rows.
+        """
+        tables = [each.table for each in self.predictions]
+        if not tables:
+            return pd.DataFrame(columns=list(TABLE_COLUMNS))
+        start, stop = self.selection or (0, 0)
+        chosen = [
+            table[(table["frame_index"] >= start) & (table["frame_index"] < stop)]
+            for table in tables
+        ]
+        rows: pd.DataFrame = pd.concat(chosen, ignore_index=True)
+        return rows
+
+    def on_frame(self, call: Callable[[int], Any]) -> Callable[[], None]:
+        """Call a function with the number of each frame that comes on screen.
+
+        Args:
+            call: Takes the 0-based frame index; called in the kernel's main thread.
+
+        Returns:
+            A function that stops it.
+
+        Raises:
+            OptionError: `call` cannot be called.
+        """
+        if not callable(call):
+            raise OptionError(f"on_frame takes a function of the frame index; got {call!r}.")
+
+        def hear(change: Any) -> None:
+            call(change["new"])
+
+        def stop() -> None:
+            with contextlib.suppress(ValueError):  # stopped before
+                self.unobserve(hear, "frame_index")
+
+        self.observe(hear, "frame_index")
+        return stop
+
+    # ---- pictures and files ------------------------------------------------------------------
+
+    def snapshot(
+        self,
+        frame_index: int | None = None,
+        *,
+        width_px: int | None = None,
+        overlay: bool | str | Sequence[str] | None = None,
+    ) -> Image.Image:
+        """Return a frame with its overlays as a picture.
+
+        Args:
+            frame_index: Which; None takes the one on screen.
+            width_px: Width of the picture; None keeps the frame's. Overlays are drawn at this
+                size, so text is sharp.
+            overlay: What to draw; None draws what the player shows.
+
+        Raises:
+            FrameRangeError: There is no such frame.
+            OptionError: An option is out of range.
+            VideoDecodeError: The frame cannot be read.
+        """
+        from vidlab.widgets import export
+
+        return export.snapshot(self, frame_index, width_px=width_px, overlay=overlay)
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        overlay: bool | str | Sequence[str] | None = None,
+        width_px: int | None = None,
+        progress: bool = True,
+    ) -> Path:
+        """Write the video with its overlays burned in, atomically.
+
+        Frames keep their timestamps (a variable rate stays variable), sound stays in step. A
+        ``.gif`` has no sound and counts in hundredths of a second.
+
+        Args:
+            path: An ``.mp4`` (H.264 and AAC) or a ``.gif``.
+            start: First frame; without `start` and `stop`, the selection's frames are written, or
+                all.
+            stop: Frame to end before.
+            overlay: What to draw; None draws what the player shows.
+            width_px: Width of the pictures; None keeps the frames'.
+            progress: Show a progress bar.
+
+        Returns:
+            The path.
+
+        Raises:
+            OptionError: The suffix is another, an option is out of range, or the file cannot
+                be written.
+            VideoDecodeError: A frame cannot be read.
+        """
+        from vidlab.widgets import export
+
+        return export.export(
+            self, path, start=start, stop=stop, overlay=overlay, width_px=width_px,
+            progress=progress,
+        )  # fmt: skip
+
+    def save_html(self, path: str | os.PathLike[str], *, max_mb: float = 20.0) -> Path:
+        """Write one HTML file that plays and scrubs without kernel and network, atomically.
+
+        Args:
+            path: The ``.html`` file.
+            max_mb: Size that the file may have, in 10^6 bytes. The video's own bytes go in where
+                they fit and browsers play them; else it is encoded again, smaller as needed.
+
+        Returns:
+            The path.
+
+        Raises:
+            OptionError: `max_mb` is too small for the video, or the file cannot be written.
+            VideoDecodeError: A frame cannot be read.
+        """
+        from vidlab.widgets import page
+
+        return page.save_html(self, path, max_mb=max_mb)
 
     # ---- questions from the page -------------------------------------------------------------
 
@@ -226,107 +489,44 @@ class Player(anywidget.AnyWidget):
         try:
             if not isinstance(content, Mapping):
                 raise WidgetError(f"A request must be a JSON object; got {content!r:.80}.")
-            match content.get("op"):
-                case "open":
-                    page, transcode = content.get("page", ""), content.get("transcode", False)
-                    self._open(request, str(page), bool(transcode))
-                case "read":
-                    self._read(request, content)
-                case "predictions":
-                    self._tell_predictions(request)
-                case "release":
-                    self._release_page(str(content.get("page", "")))
-                case other:
-                    raise WidgetError(f"The player knows no request {other!r:.80}.")
+            self._answer(request, content)
         except Exception as error:
             self._fail(request, error)
 
-    def _open(self, request: str, page: str, transcode: bool) -> None:
-        with self._lock:
-            self._pages.add(page)
-            self._is_unseen = False
-            ready = self._playable
-            if ready is not None and (not transcode or ready.plan.how == "transcode"):
-                self._opened(request, ready)
-                return
-            running = self._preparation
-            if running is None or (transcode and not running.transcode):
-                self._drop_media()
-                running = self._prepare(transcode)
-            self._waiting.add(request)
-            if not running.is_alive():
-                running.start()
+    def _answer(self, request: str, content: Mapping[str, Any]) -> None:
+        token = str(content.get("token", ""))
+        match content.get("op"):
+            case "open":
+                page = str(content.get("page", ""))
+                with self._lock:
+                    self._pages.add(page)
+                    self._is_unseen = False
+                self._media.open(request, page, bool(content.get("transcode", False)))
+            case "read":
+                self._media.read(request, token, int(content["offset"]), int(content["length"]))
+            case "segment":
+                self._media.segment(request, token, int(content["number"]))
+            case "cancel":
+                self._media.cancel([str(each) for each in content.get("requests", ())])
+            case "predictions":
+                self._tell_predictions(request)
+            case "overlays":
+                told, buffers = describe_overlays(self._boxes, self._keypoints)
+                self._reply({"id": request, "result": told}, buffers)
+            case "release":
+                self._release_page(str(content.get("page", "")))
+            case other:
+                raise WidgetError(f"The player knows no request {other!r:.80}.")
 
-    def _prepare(self, transcode: bool) -> Preparation:
-        told = ("", 0.0)
-        codec = title_of(self.video.codec)
-
-        def on_progress(phase: str, fraction: float | None) -> None:
-            nonlocal told
-            now = time.monotonic()
-            if phase == told[0] and now - told[1] < _PROGRESS_EVERY_SECONDS:
-                return
-            told = (phase, now)
-            progress: dict[str, Any] = {"phase": phase, "codec": codec}
-            if fraction is not None:
-                progress["fraction"] = fraction
-            with self._lock:
-                for request in self._waiting if self._preparation is preparation else ():
-                    self.send({"id": request, "progress": progress})
-
-        def on_done(result: Playable | BaseException) -> None:
-            with self._lock:
-                if self._preparation is not preparation:  # called off meanwhile
-                    if isinstance(result, Playable):
-                        result.close()
-                    return
-                self._preparation = None
-                waiting, self._waiting = self._waiting, set()
-                if isinstance(result, Playable):
-                    self._playable = result
-                for request in waiting:
-                    if isinstance(result, Playable):
-                        self._opened(request, result)
-                    else:
-                        self._fail(request, result)
-
-        preparation = self._preparation = Preparation(
-            self.video, transcode=transcode, on_progress=on_progress, on_done=on_done
-        )
-        return preparation
-
-    def _opened(self, request: str, playable: Playable) -> None:
-        warnings = [playable.warning] if playable.warning else []
-        result = {
-            "token": playable.token,
-            "mime": playable.plan.mime,
-            "num_bytes": playable.num_bytes,
-            "offset_seconds": playable.offset_seconds,
-            "end_seconds": playable.end_seconds,
-            "how": playable.plan.how,
-            "why": playable.plan.why,
-            "codec": title_of(self.video.codec),
-            "coded_width": playable.width,
-            "coded_height": playable.height,
-            "has_audio": playable.has_audio,
-            "warning": " ".join(warnings),
-        }
-        times = np.ascontiguousarray(playable.times, dtype="<f8").tobytes()
-        self.send({"id": request, "result": result}, [times])
-
-    def _read(self, request: str, content: Mapping[str, Any]) -> None:
-        with self._lock:
-            playable = self._playable
-        if playable is None or playable.token != content.get("token"):
-            raise WidgetError("The video was let go while it was loading. Try again.")
-        offset, length = int(content["offset"]), int(content["length"])
-        if offset < 0 or not 0 < length <= _MAX_PIECE_BYTES:
-            raise WidgetError(f"A piece has 1 to {_MAX_PIECE_BYTES} bytes; got {length}.")
-        self.send({"id": request, "result": {}}, [playable.read(offset, length)])
+    def _reply(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        self.send(content, buffers)
 
     def _tell_predictions(self, request: str) -> None:
         content, buffers = describe_predictions(
-            self.predictions, self.comparison, top_k=self._top_k
+            self.predictions,
+            self.comparison,
+            top_k=self._top_k,
+            truth=[] if self._truth is None else self._truth.in_frames(self.video),
         )
         self.send({"id": request, "result": content}, buffers)
 
@@ -343,10 +543,8 @@ class Player(anywidget.AnyWidget):
     def _release_page(self, page: str) -> None:
         with self._lock:
             self._pages.discard(page)
-            if self._pages:
-                return
-            self._drop_media()
-            self._is_unseen = True
+            self._is_unseen = not self._pages
+        self._media.release(page)
         self._close_if_replaced()
 
     def _replace_earlier_runs(self) -> None:
@@ -368,24 +566,15 @@ class Player(anywidget.AnyWidget):
             _PLAYERS_OF_CELL[self._cell].discard(self)
             self.close()
 
-    def _drop_media(self) -> None:
-        """Stop what runs and remove what was made; it can be made again."""
-        with self._lock:
-            preparation, self._preparation = self._preparation, None
-            playable, self._playable = self._playable, None
-            self._waiting.clear()
-        if preparation is not None:
-            preparation.stop()
-        if playable is not None:
-            playable.close()
-
     def close(self) -> None:
-        """Stop its work, remove its files, and take it off every page.
+        """Stop its work, and take it off every page.
 
         Shown again, it comes back.
         """
-        if "_lock" in self.__dict__:  # not where an option was refused before it was made
-            self._drop_media()
+        if "_media" in self.__dict__:  # not where an option was refused before it was made
+            self._media.close()
+            self._pages.clear()
+            links.unlink(self)
         super().close()
         # ipywidgets hides the method, so that what is closed is not shown.
         self.__dict__.pop("_repr_mimebundle_", None)
@@ -400,27 +589,16 @@ class Player(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if self.comm is None:
             self.open()  # closed before, and wanted again
+            self._tell_model_id()
+            self._media = MediaServer(self.video, self._reply)
         bundle = super()._repr_mimebundle_(**options)
         if bundle is None:
             return None
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/plain": repr(self), "text/html": self._html()}, metadata
+        return {**data, "text/plain": repr(self)}, metadata
 
-    def _html(self) -> str:
-        """Return what viewers without widgets show: the name, and each model's last answer."""
-        name = escape(self.video.name)
-        size = f"{self.video.width} × {self.video.height} px"
-        rows = []
-        for each in self.predictions:
-            top = each.top1().iloc[-1:] if len(each) else None
-            for row in [] if top is None else top.itertuples():
-                rows.append(
-                    f"<tr><td>{escape(each.title)}</td><td>{escape(str(row.label))}</td>"
-                    f"<td>{row.probability:.3f}</td><td>{row.time_seconds:.3f} s</td></tr>"
-                )
-        head = "<tr><th>model</th><th>label at the end</th><th>probability</th><th>time</th></tr>"
-        table = f"<table>{head}{''.join(rows)}</table>" if rows else ""
-        return f"<p>Player of <b>{name}</b>, {size}. Run the cell to play it.</p>{table}"
+    def _ipython_display_(self) -> None:
+        kept.display_with_copy(self, [self])
 
 
 class ComparisonView(Player):

@@ -1,0 +1,125 @@
+// @ts-check
+/** The settings under ⚙: what is drawn on the picture, the threshold, the timeline's zoom. */
+
+/** @import { OverlayName } from "./types.js" */
+/** @import { Texts } from "./texts.js" */
+import { h } from "./dom.js";
+
+/**
+ * @typedef {object} Settings  how the menu changes things
+ * @property {(name: OverlayName, on: boolean) => void} setOverlay
+ * @property {(value: number | null) => void} setThreshold
+ * @property {(on: boolean) => void} setLoop
+ * @property {(step: 1 | 0 | -1) => void} zoom
+ */
+
+const FIRST_THRESHOLD = 0.5;
+
+export class Menu {
+  /**
+   * @param {Texts} texts
+   * @param {OverlayName[]} overlays  those there is data for
+   * @param {boolean} isPredicted     whether there are predictions for a threshold
+   * @param {Settings} settings
+   */
+  constructor(texts, overlays, isPredicted, settings) {
+    this.element = h("div", {
+      class: "vl-menu",
+      role: "group",
+      "aria-label": texts.settings,
+      hidden: true,
+    });
+    /** @type {Map<OverlayName, HTMLInputElement>} */
+    this.overlays = new Map();
+    const boxes = overlays.map((name) => {
+      const [label, box] = checkbox(texts.overlays[name], (on) => settings.setOverlay(name, on));
+      this.overlays.set(name, box);
+      return label;
+    });
+    if (boxes.length) this.element.append(group(texts.drawOnPicture, boxes));
+
+    const [use, used] = checkbox("", (on) => settings.setThreshold(on ? this.lastThreshold : null));
+    used.setAttribute("aria-label", texts.thresholdUse);
+    this.thresholdUsed = used;
+    this.lastThreshold = FIRST_THRESHOLD;
+    this.threshold = h("input", {
+      class: "vl-range",
+      type: "range",
+      min: 0,
+      max: 1,
+      step: 0.01,
+      "aria-label": texts.threshold,
+      title: texts.thresholdHint,
+    });
+    this.thresholdText = h("output", { class: "vl-number vl-threshold-text" });
+    this.threshold.addEventListener("input", () =>
+      settings.setThreshold(Number(this.threshold.value)),
+    );
+    if (isPredicted)
+      this.element.append(group(texts.threshold, [use, this.threshold, this.thresholdText]));
+
+    const [loop, loopBox] = checkbox(texts.loopShort, settings.setLoop);
+    this.loop = loopBox;
+    const zoom = (
+      /** @type {string} */ text,
+      /** @type {string} */ label,
+      /** @type {1 | 0 | -1} */ step,
+    ) => {
+      const element = h("button", {
+        type: "button",
+        class: "vl-link",
+        text,
+        title: label,
+        "aria-label": label,
+      });
+      element.addEventListener("click", () => settings.zoom(step));
+      return element;
+    };
+    this.element.append(
+      group(texts.zoom, [
+        zoom("−", texts.zoomOut, -1),
+        zoom("+", texts.zoomIn, 1),
+        zoom(texts.whole, texts.zoomAll, 0),
+      ]),
+      group(texts.playing, [loop]),
+    );
+  }
+
+  /**
+   * @param {Set<OverlayName>} overlays
+   * @param {number | null} threshold
+   * @param {boolean} loop
+   */
+  show(overlays, threshold, loop) {
+    for (const [name, box] of this.overlays) box.checked = overlays.has(name);
+    this.loop.checked = loop;
+    if (threshold !== null) this.lastThreshold = threshold;
+    this.thresholdUsed.checked = threshold !== null;
+    this.threshold.value = String(this.lastThreshold);
+    this.thresholdText.textContent = threshold === null ? "–" : threshold.toFixed(2);
+    this.threshold.classList.toggle("vl-off", threshold === null);
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {Node[]} children
+ */
+function group(name, children) {
+  return h("div", { class: "vl-setting", role: "group", "aria-label": name }, [
+    h("span", { class: "vl-setting-name vl-muted", text: name, "aria-hidden": "true" }),
+    ...children,
+  ]);
+}
+
+/**
+ * @param {string} text
+ * @param {(on: boolean) => void} onChange
+ * @returns {[HTMLLabelElement, HTMLInputElement]}
+ */
+function checkbox(text, onChange) {
+  const box = h("input", { type: "checkbox", class: "vl-check" });
+  box.addEventListener("change", () => onChange(box.checked));
+  const words = text ? h("span", { text }) : null;
+  return [h("label", { class: "vl-choice" }, [box, words]), box];
+}

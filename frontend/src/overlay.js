@@ -1,0 +1,290 @@
+// @ts-check
+/** What is drawn over the picture, sharp at any zoom: labels, bars, boxes, keypoints. */
+
+/** @import { Boxes, Info, Keypoints, Label, OverlayName, Overlays, Told, Track } from "./types.js" */
+import { h } from "./dom.js";
+import { fit, roundRect } from "./marks.js";
+import { clamp, lastAtMost, probText } from "./numbers.js";
+
+const SHADE = "rgb(0 0 0 / 72%)";
+const RAIL = "rgb(255 255 255 / 24%)";
+const ROW_PX = 22;
+const MARGIN_PX = 8;
+// People and things without a label of their own colour.
+const COLORS = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2"];
+const UNSURE = 0.3;
+
+/**
+ * The rows that hold at a frame: those of the last annotated frame, at most `hold` frames old.
+ * @param {Int32Array} frames  increasing
+ * @param {number} hold
+ * @param {number} frame
+ * @returns {[number, number]} half-open
+ */
+export function rowsAt(frames, hold, frame) {
+  const last = lastAtMost(frames, frame);
+  const annotated = frames[last];
+  if (last < 0 || annotated === undefined || frame - annotated >= hold) return [0, 0];
+  return [lastAtMost(frames, annotated - 1) + 1, last + 1];
+}
+
+export class Overlay {
+  /** @param {Info} info */
+  constructor(info) {
+    this.info = info;
+    this.canvas = h("canvas", { class: "vl-overlay", "aria-hidden": "true" });
+    /** @type {Told | null} */
+    this.told = null;
+    /** @type {Overlays} */
+    this.data = { boxes: null, keypoints: null };
+    /** @type {Set<OverlayName>} */
+    this.names = new Set();
+    this.frame = 0;
+    this.resize = new ResizeObserver(() => this.draw());
+    this.resize.observe(this.canvas);
+  }
+
+  /** @param {number} frame */
+  show(frame) {
+    this.frame = frame;
+    this.draw();
+  }
+
+  draw() {
+    const { canvas, names } = this;
+    const width = canvas.clientWidth;
+    const height = canvas.clientHeight;
+    const scale = window.devicePixelRatio || 1;
+    const context = canvas.getContext("2d");
+    if (!context || !width) return;
+    const columns = Math.round(width * scale);
+    const rows = Math.round(height * scale);
+    if (canvas.width !== columns || canvas.height !== rows) {
+      canvas.width = columns;
+      canvas.height = rows;
+    }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, columns, rows);
+    if (!names.size) return;
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.textBaseline = "middle";
+    const font = getComputedStyle(canvas).fontFamily || "sans-serif";
+    const zoom = width / this.info.width;
+    if (names.has("boxes") && this.data.boxes) this.drawBoxes(context, font, zoom, this.data.boxes);
+    if (names.has("keypoints") && this.data.keypoints)
+      this.drawKeypoints(context, zoom, this.data.keypoints);
+    if (names.has("bars")) this.drawBars(context, font, width);
+    if (names.has("label")) this.drawLabels(context, font, width, height);
+  }
+
+  /**
+   * The label and probability of a rank at this frame.
+   * @param {Track} track
+   * @param {number} rank
+   */
+  answer(track, rank) {
+    const row = lastAtMost(track.frames, this.frame);
+    if (row < 0 || rank >= track.k) return null;
+    const label = this.told?.labels[track.topLabels[row * track.k + rank] ?? -1];
+    return label ? { label, prob: track.topProbs[row * track.k + rank] ?? 0 } : null;
+  }
+
+  /**
+   * One line a model, from the lower left corner up.
+   * @param {CanvasRenderingContext2D} context
+   * @param {string} font
+   * @param {number} width
+   * @param {number} height
+   */
+  drawLabels(context, font, width, height) {
+    const tracks = this.told?.tracks ?? [];
+    let bottom = height - MARGIN_PX;
+    for (const track of [...tracks].reverse()) {
+      const found = this.answer(track, 0);
+      if (!found || bottom < ROW_PX + 4) continue;
+      const letter = tracks.length > 1 ? `${track.letter}  ` : "";
+      const prob = probText(found.prob);
+      context.font = `600 13px ${font}`;
+      const letterWidth = context.measureText(letter).width;
+      const probWidth = context.measureText(prob).width;
+      const room = width - 2 * MARGIN_PX - 28 - letterWidth - probWidth;
+      const name = fit(context, found.label.name, room, `600 13px ${font}`);
+      const nameWidth = context.measureText(name).width;
+      const top = bottom - ROW_PX - 2;
+      const whole = 28 + letterWidth + nameWidth + probWidth;
+      this.plate(context, MARGIN_PX, top, whole, ROW_PX + 2, found.label.color);
+      context.fillStyle = "#fff";
+      const middle = top + ROW_PX / 2 + 1.5;
+      const left = MARGIN_PX + 12;
+      context.fillText(letter, left, middle);
+      context.fillText(name, left + letterWidth, middle);
+      context.fillText(prob, left + letterWidth + nameWidth + 8, middle);
+      bottom = top - 4;
+    }
+  }
+
+  /**
+   * The first model's best answers as bars, in the upper left corner.
+   * @param {CanvasRenderingContext2D} context
+   * @param {string} font
+   * @param {number} width
+   */
+  drawBars(context, font, width) {
+    const [track] = this.told?.tracks ?? [];
+    if (!track) return;
+    const count = Math.min(track.k, 5);
+    const whole = clamp(width * 0.45, Math.min(160, width - 2 * MARGIN_PX), 280);
+    this.plate(context, MARGIN_PX, MARGIN_PX, whole, count * ROW_PX + 8, null);
+    const barLeft = MARGIN_PX + whole * 0.56;
+    const barRoom = whole * 0.44 - 46;
+    for (let rank = 0; rank < count; rank++) {
+      const found = this.answer(track, rank);
+      if (!found) continue;
+      const middle = MARGIN_PX + 4 + (rank + 0.5) * ROW_PX;
+      const weight = rank === 0 ? 600 : 400;
+      const name = fit(context, found.label.name, whole * 0.56 - 16, `${weight} 12px ${font}`);
+      context.fillStyle = "#fff";
+      context.fillText(name, MARGIN_PX + 8, middle + 0.5);
+      const value = probText(found.prob);
+      const right = MARGIN_PX + whole - 8;
+      context.fillText(value, right - context.measureText(value).width, middle + 0.5);
+      context.fillStyle = RAIL;
+      roundRect(context, barLeft, middle - 3, barRoom, 6, 2);
+      context.fillStyle = found.label.color ?? "#fff";
+      roundRect(context, barLeft, middle - 3, Math.max(barRoom * found.prob, 1), 6, 2);
+    }
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} x
+   * @param {number} y
+   * @param {number} width
+   * @param {number} height
+   * @param {string | null} edge  colour of its left edge
+   */
+  plate(context, x, y, width, height, edge) {
+    context.save();
+    context.beginPath();
+    context.roundRect(x, y, width, height, 4);
+    context.clip();
+    context.fillStyle = SHADE;
+    context.fillRect(x, y, width, height);
+    if (edge) {
+      context.fillStyle = edge;
+      context.fillRect(x, y, 4, height);
+    }
+    context.restore();
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {string} font
+   * @param {number} zoom  CSS px for a px of the frame
+   * @param {Boxes} boxes
+   */
+  drawBoxes(context, font, zoom, boxes) {
+    const [first, stop] = rowsAt(boxes.frames, boxes.hold, this.frame);
+    for (let row = first; row < stop; row++) {
+      const [x = 0, y = 0, width = 0, height = 0] = boxes.xywh
+        .subarray(4 * row, 4 * row + 4)
+        .map((value) => value * zoom);
+      const which = boxes.label[row] ?? -1;
+      const person = boxes.person[row] ?? -1;
+      const label = boxes.labels[which];
+      const color = label?.color ?? colorOf(person >= 0 ? person : which);
+      // Dark beneath light, so that it is seen on any picture.
+      context.lineJoin = "round";
+      for (const [line, stroke] of /** @type {[number, string][]} */ ([[4, SHADE], [2, color]])) {
+        context.lineWidth = line;
+        context.strokeStyle = stroke;
+        context.strokeRect(x, y, width, height);
+      }
+      const confidence = boxes.confidence[row] ?? NaN;
+      const words = [
+        person >= 0 ? `#${person}` : "",
+        label?.name ?? "",
+        Number.isNaN(confidence) ? "" : probText(confidence),
+      ].filter(Boolean);
+      if (words.length) this.drawTag(context, font, words.join(" "), color, label, x, y);
+    }
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {string} font
+   * @param {string} words
+   * @param {string} color
+   * @param {Label | undefined} label
+   * @param {number} x
+   * @param {number} y  of the box's upper edge
+   */
+  drawTag(context, font, words, color, label, x, y) {
+    const room = this.canvas.clientWidth - 8;
+    const text = fit(context, words, room, `600 12px ${font}`);
+    const width = context.measureText(text).width + 8;
+    const left = clamp(x - 1, 0, Math.max(room + 8 - width, 0));
+    const top = y >= 18 ? y - 18 : y;
+    context.fillStyle = color;
+    context.fillRect(left, top, width, 18);
+    context.fillStyle = label?.ink || "#000";
+    context.fillText(text, left + 4, top + 9.5);
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} zoom
+   * @param {Keypoints} keypoints
+   */
+  drawKeypoints(context, zoom, keypoints) {
+    const [first, stop] = rowsAt(keypoints.frames, keypoints.hold, this.frame);
+    /** @type {Map<number, Map<number, {x: number, y: number, sure: boolean}>>} */
+    const people = new Map();
+    for (let row = first; row < stop; row++) {
+      const person = keypoints.person[row] ?? 0;
+      const points = people.get(person) ?? new Map();
+      people.set(person, points);
+      points.set(keypoints.keypoint[row] ?? -1, {
+        x: (keypoints.xy[2 * row] ?? 0) * zoom,
+        y: (keypoints.xy[2 * row + 1] ?? 0) * zoom,
+        sure: !((keypoints.confidence[row] ?? 1) < UNSURE),
+      });
+    }
+    context.lineCap = "round";
+    for (const [person, points] of people) {
+      const color = colorOf(person);
+      for (const [line, stroke] of /** @type {[number, string][]} */ ([[5, SHADE], [2.5, color]])) {
+        context.lineWidth = line;
+        context.strokeStyle = stroke;
+        for (const [from, to] of keypoints.skeleton) {
+          const a = points.get(from);
+          const b = points.get(to);
+          if (!a || !b) continue;
+          context.globalAlpha = a.sure && b.sure ? 1 : 0.35;
+          context.beginPath();
+          context.moveTo(a.x, a.y);
+          context.lineTo(b.x, b.y);
+          context.stroke();
+        }
+      }
+      for (const { x, y, sure } of points.values()) {
+        context.globalAlpha = sure ? 1 : 0.35;
+        context.beginPath();
+        context.arc(x, y, 3.5, 0, 2 * Math.PI);
+        context.fillStyle = "#fff";
+        context.fill();
+        context.lineWidth = 2;
+        context.strokeStyle = color;
+        context.stroke();
+      }
+      context.globalAlpha = 1;
+    }
+  }
+
+  close() {
+    this.resize.disconnect();
+  }
+}
+
+/** @param {number} number */
+const colorOf = (number) => COLORS[Math.max(number, 0) % COLORS.length] ?? "#E69F00";

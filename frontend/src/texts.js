@@ -1,0 +1,253 @@
+// @ts-check
+/** Every word the page says, in English and in Korean. */
+
+/** @import { Progress } from "./types.js" */
+
+/** @param {number} fraction */
+const percent = (fraction) => `${Math.floor(100 * fraction)} %`;
+
+const ENGLISH = {
+  language: "en",
+  player: (/** @type {string} */ name) => `Video player: ${name}`,
+  playback: "Playback",
+  play: "Play (space)",
+  pause: "Pause (space)",
+  first: "First frame (Home)",
+  previous: "Previous frame (,)",
+  next: "Next frame (.)",
+  last: "Last frame (End)",
+  speed: "Speed",
+  soundOff: "Sound off (m)",
+  soundOn: "Sound on (m)",
+  loop: "Play again and again (l)",
+  loopSelection: "Play the selection again and again (l)",
+  fullScreen: "Full screen (f)",
+  leaveFullScreen: "Leave full screen (f)",
+  noFullScreen: "The browser did not allow full screen here.",
+  settings: "Settings",
+  keys: "Keys (?)",
+  frame: "frame",
+  frameInput: "Go to frame, or to a time such as 0:01.5",
+  frameInputHint:
+    "Go to a frame, or to a time such as 0:01.5: type and press Enter. The first frame is 0.",
+  notAPlace: (/** @type {string} */ typed) =>
+    `“${typed}” is neither a frame number nor a time such as 0:01.5.`,
+  progress: "Progress",
+  tryAgain: "Try again",
+
+  timeline: "Timeline",
+  timelineHint: "Drag to seek, shift+drag to select, wheel to zoom",
+  truth: "truth",
+  model: "model",
+  noPredictionHere: "no prediction here",
+  noTruthHere: "not labelled here",
+  divergenceAt: (/** @type {string} */ value) => `divergence ${value} nats`,
+  selected: (/** @type {number} */ count, /** @type {string} */ seconds) =>
+    `${count} ${count === 1 ? "frame" : "frames"} selected (${seconds} s)`,
+  clearSelection: "Clear the selection (Esc)",
+  zoomIn: "Zoom in (+)",
+  zoomOut: "Zoom out (-)",
+  zoomAll: "Whole video (0)",
+
+  topOf: (/** @type {number} */ count, /** @type {string} */ title) => `Top ${count} of ${title}`,
+  noPrediction: "no prediction for this frame",
+  right: "right",
+  wrong: "wrong",
+  rightShare: (/** @type {string} */ share) => `✓ ${share}`,
+  rightShareHint: (/** @type {number} */ right, /** @type {number} */ known) =>
+    `Right for ${right} of the ${known} predictions whose truth is known`,
+  predictionsFailed: (/** @type {string} */ why) => `The predictions cannot be shown: ${why}`,
+  overlaysFailed: (/** @type {string} */ why) =>
+    `Boxes and keypoints cannot be shown: ${why}`,
+  noPredictions: "No predictions yet. Get some, and see what the model says for each frame:",
+
+  divergencePeak: (/** @type {string} */ value) => `Δ divergence, at most ${value} nats`,
+  agree: "the models agree throughout",
+  disagreements: (/** @type {number} */ count) =>
+    count === 1 ? "1 disagreement" : `${count} disagreements`,
+  disagreementOf: (/** @type {number} */ index, /** @type {number} */ count) =>
+    `disagreement ${index} of ${count}`,
+  previousDisagreement: "Previous disagreement (p)",
+  nextDisagreement: "Next disagreement (n)",
+  noneAfter: "No disagreement after this frame.",
+  noneBefore: "No disagreement before this frame.",
+
+  drawOnPicture: "On the picture",
+  overlays: { label: "Label", bars: "Bars", boxes: "Boxes", keypoints: "Keypoints" },
+  threshold: "Threshold",
+  thresholdHint: "Predictions below it are greyed",
+  thresholdUse: "Use a threshold",
+  playing: "Playing",
+  loopShort: "Loop",
+  zoom: "Timeline",
+  whole: "Whole",
+
+  transcodedFrom: (/** @type {string} */ codec) => `transcoded from ${codec}`,
+  repackaged: "repackaged",
+  scaled: "shown smaller than it is",
+  noH264:
+    "This browser cannot play H.264 video. Open the notebook in a browser that can, such as Chrome, Edge, Firefox or Safari.",
+  wantsClick: "The browser wants a click in the page before it plays sound. Press play.",
+  opening: "Opening the video …",
+  asking: "Asking the kernel for the video …",
+  silent: (/** @type {number} */ seconds) =>
+    `The kernel has not answered for ${seconds} s: it is busy with another cell, or not running. If it is not running, run this cell again.`,
+  indexing: "Reading the frame times",
+  repackaging: (/** @type {string} */ codec) => `Repackaging ${codec} for the browser`,
+  transcoding: (/** @type {string} */ codec) => `Transcoding ${codec} → H.264`,
+  loading: (/** @type {string} */ amount) => `Loading ${amount}`,
+
+  /** @type {[string, string, ("compared" | "audio")?][]} */
+  keyList: [
+    ["Space", "play or pause"],
+    [",  .", "one frame back or on"],
+    ["←  →", "one second back or on; with Shift ten"],
+    ["Home  End", "first or last frame"],
+    ["[  ]", "selection starts or ends at this frame; Esc clears it"],
+    ["n  p", "next or previous disagreement", "compared"],
+    ["+  -  0", "zoom the timeline in, out, to the whole video"],
+    ["l", "loop the selection, or everything"],
+    ["m", "sound on or off", "audio"],
+    ["f", "full screen"],
+    ["?", "show or hide these keys"],
+  ],
+};
+
+/** @typedef {typeof ENGLISH} Texts */
+
+/** @type {Texts} */
+const KOREAN = {
+  language: "ko",
+  player: (name) => `동영상 플레이어: ${name}`,
+  playback: "재생",
+  play: "재생 (스페이스)",
+  pause: "일시정지 (스페이스)",
+  first: "첫 프레임 (Home)",
+  previous: "이전 프레임 (,)",
+  next: "다음 프레임 (.)",
+  last: "마지막 프레임 (End)",
+  speed: "재생 속도",
+  soundOff: "소리 끄기 (m)",
+  soundOn: "소리 켜기 (m)",
+  loop: "반복 재생 (l)",
+  loopSelection: "선택 구간 반복 재생 (l)",
+  fullScreen: "전체 화면 (f)",
+  leaveFullScreen: "전체 화면 끝내기 (f)",
+  noFullScreen: "브라우저가 여기서는 전체 화면을 허용하지 않습니다.",
+  settings: "설정",
+  keys: "단축키 (?)",
+  frame: "프레임",
+  frameInput: "이동할 프레임 번호, 또는 0:01.5 같은 시각",
+  frameInputHint:
+    "프레임 번호나 0:01.5 같은 시각을 적고 Enter를 누르면 그곳으로 이동합니다. 첫 프레임은 0입니다.",
+  notAPlace: (typed) => `“${typed}”은(는) 프레임 번호도, 0:01.5 같은 시각도 아닙니다.`,
+  progress: "진행률",
+  tryAgain: "다시 시도",
+
+  timeline: "타임라인",
+  timelineHint: "끌어서 이동, Shift+끌기로 구간 선택, 휠로 확대",
+  truth: "정답",
+  model: "모델",
+  noPredictionHere: "예측 없음",
+  noTruthHere: "정답 없음",
+  divergenceAt: (value) => `모델 간 차이 ${value} nats`,
+  selected: (count, seconds) => `${count}개 프레임 선택됨 (${seconds}초)`,
+  clearSelection: "선택 해제 (Esc)",
+  zoomIn: "확대 (+)",
+  zoomOut: "축소 (-)",
+  zoomAll: "전체 보기 (0)",
+
+  topOf: (count, title) => `${title}의 상위 ${count}개 예측`,
+  noPrediction: "이 프레임에는 예측이 없습니다",
+  right: "맞음",
+  wrong: "틀림",
+  rightShare: (share) => `✓ ${share}`,
+  rightShareHint: (right, known) => `정답이 있는 예측 ${known}개 중 ${right}개가 맞음`,
+  predictionsFailed: (why) => `예측을 표시할 수 없습니다: ${why}`,
+  overlaysFailed: (why) => `상자와 키포인트를 표시할 수 없습니다: ${why}`,
+  noPredictions: "아직 예측이 없습니다. 예측하면 프레임마다 모델의 답을 볼 수 있습니다:",
+
+  divergencePeak: (value) => `Δ 모델 간 차이, 최대 ${value} nats`,
+  agree: "모든 구간에서 모델이 일치합니다",
+  disagreements: (count) => `불일치 ${count}곳`,
+  disagreementOf: (index, count) => `불일치 ${count}곳 중 ${index}번째`,
+  previousDisagreement: "이전 불일치 (p)",
+  nextDisagreement: "다음 불일치 (n)",
+  noneAfter: "이 프레임 뒤에는 불일치가 없습니다.",
+  noneBefore: "이 프레임 앞에는 불일치가 없습니다.",
+
+  drawOnPicture: "화면 표시",
+  overlays: { label: "레이블", bars: "막대", boxes: "상자", keypoints: "키포인트" },
+  threshold: "임곗값",
+  thresholdHint: "이보다 낮은 예측은 흐리게 표시됩니다",
+  thresholdUse: "임곗값 사용",
+  playing: "재생",
+  loopShort: "반복",
+  zoom: "타임라인",
+  whole: "전체",
+
+  transcodedFrom: (codec) => `${codec}에서 변환됨`,
+  repackaged: "형식만 다시 묶음",
+  scaled: "실제보다 작게 표시됨",
+  noH264:
+    "이 브라우저는 H.264 동영상을 재생할 수 없습니다. Chrome, Edge, Firefox, Safari처럼 재생할 수 있는 브라우저에서 노트북을 여십시오.",
+  wantsClick: "소리를 재생하려면 페이지를 한 번 클릭해야 합니다. 재생 버튼을 누르십시오.",
+  opening: "동영상을 여는 중 …",
+  asking: "커널에 동영상을 요청하는 중 …",
+  silent: (seconds) =>
+    `커널이 ${seconds}초 동안 응답하지 않습니다. 다른 셀을 실행하고 있거나 꺼져 있습니다. 꺼져 있다면 이 셀을 다시 실행하십시오.`,
+  indexing: "프레임 시각을 읽는 중",
+  repackaging: (codec) => `브라우저에 맞게 ${codec} 다시 묶는 중`,
+  transcoding: (codec) => `${codec} → H.264 변환 중`,
+  loading: (amount) => `불러오는 중 ${amount}`,
+
+  keyList: [
+    ["Space", "재생 또는 일시정지"],
+    [",  .", "한 프레임 뒤로, 앞으로"],
+    ["←  →", "1초 뒤로, 앞으로 (Shift와 함께 10초)"],
+    ["Home  End", "첫 프레임, 마지막 프레임"],
+    ["[  ]", "이 프레임을 선택 구간의 시작, 끝으로 (Esc로 해제)"],
+    ["n  p", "다음, 이전 불일치", "compared"],
+    ["+  -  0", "타임라인 확대, 축소, 전체 보기"],
+    ["l", "선택 구간이나 전체를 반복"],
+    ["m", "소리 켜기, 끄기", "audio"],
+    ["f", "전체 화면"],
+    ["?", "단축키 보기, 숨기기"],
+  ],
+};
+
+/**
+ * The texts of a locale; without one, those of the page's language, then the browser's.
+ * @param {string | null | undefined} locale
+ * @returns {Texts}
+ */
+export function textsOf(locale) {
+  const wanted = locale || document.documentElement.lang || navigator.language || "en";
+  return /^ko\b/i.test(wanted) ? KOREAN : ENGLISH;
+}
+
+/**
+ * What is being waited for, in words, and how much of it is done.
+ * @param {Texts} texts
+ * @param {Progress} progress
+ * @returns {[string, number | undefined]}
+ */
+export function waitText(texts, { phase, codec = "", fraction }) {
+  if (phase === "kernel") {
+    const isLong = fraction !== undefined && fraction >= 1;
+    return [isLong ? texts.silent(Math.round(fraction)) : texts.asking, undefined];
+  }
+  const share = fraction === undefined ? "" : `, ${percent(fraction)}`;
+  switch (phase) {
+    case "indexing":
+      return [`${texts.indexing}${share || " …"}`, fraction];
+    case "remuxing":
+      return [texts.repackaging(codec) + share, fraction];
+    case "transcoding":
+      return [texts.transcoding(codec) + share, fraction];
+    case "loading":
+      return [texts.loading(codec), fraction];
+    default:
+      return [`${phase}${share}`, fraction];
+  }
+}

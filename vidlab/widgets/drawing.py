@@ -1,0 +1,235 @@
+"""Overlays drawn on a frame in Python, with the look of the page's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from vidlab.core.fonts import font_for
+from vidlab.core.palette import PALETTE, color, ink_on
+from vidlab.widgets.annotations import Boxes, Keypoints
+from vidlab.widgets.payload import top_classes
+
+if TYPE_CHECKING:
+    from vidlab.predictions import Predictions
+
+# The page draws its overlay at this height of the picture; larger pictures get larger marks.
+_BASE_HEIGHT_PX = 360
+_TEXT_PX = 13
+_PAPER = (0, 0, 0, 184)  # black, 72 %
+_WHITE = (255, 255, 255, 255)
+_TRACK = (90, 90, 90, 220)
+
+# A point or box that its model was less sure of is left out.
+_MIN_CONFIDENCE = 0.2
+
+
+class Overlays:
+    """Draws labels, bars, boxes and body points on the frames of one video.
+
+    Args:
+        predictions: The first model's labels and bars are drawn.
+        top_k: Bars at most.
+        boxes: In px of a frame of `size`.
+        keypoints: Likewise.
+        size: Width and height of the displayed frame, px.
+        threshold: Probability under which an answer is grey, or None.
+    """
+
+    def __init__(
+        self,
+        predictions: Sequence[Predictions],
+        *,
+        top_k: int,
+        boxes: Boxes | None,
+        keypoints: Keypoints | None,
+        size: tuple[int, int],
+        threshold: float | None = None,
+    ) -> None:
+        self._told = predictions[0] if predictions else None
+        self._tops = top_classes(self._told, top_k) if self._told is not None else None
+        self._boxes, self._keypoints = boxes, keypoints
+        self._size = size
+        self._threshold = threshold or 0.0
+
+    def draw(self, picture: Image.Image, frame_index: int, names: Sequence[str]) -> Image.Image:
+        """Return the picture with overlays.
+
+        Args:
+            picture: The frame, RGB, at any size.
+            frame_index: Its number.
+            names: Any of ``"label"``, ``"bars"``, ``"boxes"``, ``"keypoints"``.
+        """
+        if not names:
+            return picture
+        layer = Image.new("RGBA", picture.size)
+        pen = _Pen(layer, scale=picture.height / self._size[1])
+        if "boxes" in names and self._boxes is not None:
+            self._draw_boxes(pen, self._boxes, frame_index)
+        if "keypoints" in names and self._keypoints is not None:
+            self._draw_keypoints(pen, self._keypoints, frame_index)
+        answers = self._answers(frame_index)
+        if "bars" in names and answers:
+            _draw_bars(pen, answers, self._threshold)
+        if "label" in names and answers:
+            _draw_label(pen, *answers[0], is_grey=answers[0][1] < self._threshold)
+        return Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB")
+
+    def _answers(self, frame_index: int) -> list[tuple[str, float]]:
+        """Return labels and probabilities that hold on a frame, the most probable first."""
+        if self._told is None or self._tops is None:
+            return []
+        row = int(np.searchsorted(self._told.frame_index, frame_index, side="right")) - 1
+        if row < 0:
+            return []
+        ids, probabilities = self._tops
+        return [
+            (self._told.labels[int(class_id)], float(value))
+            for class_id, value in zip(ids[row], probabilities[row], strict=True)
+            if class_id >= 0
+        ]
+
+    def _draw_boxes(self, pen: _Pen, boxes: Boxes, frame_index: int) -> None:
+        for row in boxes.rows_at(frame_index):
+            label, person = int(boxes.label[row]), int(boxes.person[row])
+            name = boxes.labels[label] if label >= 0 else ""
+            confidence = float(boxes.confidence[row])
+            if confidence < _MIN_CONFIDENCE:
+                continue
+            words = [name, f"#{person}" if person >= 0 else "", _short(confidence)]
+            shade = color(person) if person >= 0 else PALETTE.color_of(name or "box")
+            x, y, width, height = (float(value) * pen.scale for value in boxes.xywh_px[row])
+            pen.box(x, y, width, height, shade, " ".join(filter(None, words)))
+
+    def _draw_keypoints(self, pen: _Pen, points: Keypoints, frame_index: int) -> None:
+        people: dict[int, dict[int, tuple[float, float]]] = {}
+        for row in points.rows_at(frame_index):
+            if not float(points.confidence[row]) < _MIN_CONFIDENCE:  # NaN counts as sure
+                x, y = (float(value) * pen.scale for value in points.xy_px[row])
+                people.setdefault(int(points.person[row]), {})[int(points.keypoint[row])] = (x, y)
+        for person, found in people.items():
+            shade = color(max(person, 0))
+            for first, second in points.skeleton:
+                if first in found and second in found:
+                    pen.line(found[first], found[second], shade)
+            for place in found.values():
+                pen.dot(place, shade)
+
+
+def _draw_label(pen: _Pen, label: str, probability: float, *, is_grey: bool) -> None:
+    height, gap = pen.px(24), pen.px(8)
+    value = _short(probability)
+    room = pen.width - 2 * gap - 3 * gap - pen.measure(value)
+    name = pen.fit(label, room)
+    width = 3 * gap + pen.measure(name) + pen.measure(value)
+    left, top = gap, pen.height - gap - height
+    pen.panel(left, top, width, height)
+    pen.fill(left, top, pen.px(4), height, "#888888" if is_grey else PALETTE.color_of(label))
+    middle = top + height / 2
+    ink = (190, 190, 190, 255) if is_grey else _WHITE
+    pen.text(left + gap, middle, name, ink)
+    pen.text(left + 2 * gap + pen.measure(name), middle, value, ink)
+
+
+def _draw_bars(pen: _Pen, answers: Sequence[tuple[str, float]], threshold: float) -> None:
+    row, gap = pen.px(20), pen.px(8)
+    bar_width = min(pen.px(120), pen.width * 0.25)
+    value_width = pen.measure("1.00")
+    room = pen.width - bar_width - value_width - 6 * gap
+    longest = max(pen.measure(label) for label, _ in answers)
+    name_width = max(0.0, min(room, pen.width * 0.4, longest))
+    width = name_width + bar_width + value_width + 4 * gap
+    pen.panel(gap, gap, width, row * len(answers) + gap)
+    for number, (label, probability) in enumerate(answers):
+        middle = gap + gap / 2 + row * (number + 0.5)
+        is_grey = probability < threshold
+        ink = (160, 160, 160, 255) if is_grey else _WHITE
+        pen.text(2 * gap, middle, pen.fit(label, name_width), ink)
+        left, top, height = 3 * gap + name_width, middle - pen.px(5), pen.px(10)
+        pen.fill(left, top, bar_width, height, _TRACK)
+        shade = "#888888" if is_grey else PALETTE.color_of(label)
+        pen.fill(left, top, max(bar_width * probability, 1), height, shade)
+        pen.text(left + bar_width + gap, middle, _short(probability), ink)
+
+
+def _short(probability: float) -> str:
+    """Return a probability as dense places show it: ``.98``; empty where there is none."""
+    if np.isnan(probability):
+        return ""
+    return f"{probability:.2f}".removeprefix("0")
+
+
+class _Pen:
+    """Draws on an RGBA layer; lengths given to `px` grow with the picture."""
+
+    def __init__(self, layer: Image.Image, *, scale: float) -> None:
+        self._draw = ImageDraw.Draw(layer)
+        self.width, self.height = layer.size
+        self.scale = scale
+        # Words stay large enough to be read on small pictures, and inside tiny ones.
+        least = min(0.75, self.width / 160)
+        self._grow = max(min(self.width * 9 / 16, self.height) / _BASE_HEIGHT_PX, least)
+
+    def px(self, length: float) -> int:
+        return max(1, round(length * self._grow))
+
+    def _font(self, text: str) -> ImageFont.FreeTypeFont:
+        return font_for(text, self.px(_TEXT_PX))
+
+    def measure(self, text: str) -> float:
+        return float(self._font(text).getlength(text))
+
+    def fit(self, text: str, width: float) -> str:
+        """Return the text, shortened with an ellipsis to a width."""
+        if self.measure(text) <= width:
+            return text
+        length = len(text)
+        while length and self.measure(f"{text[:length].rstrip()}…") > width:
+            length -= 1
+        return f"{text[:length].rstrip()}…"
+
+    def text(self, x: float, middle: float, text: str, ink: tuple[int, int, int, int]) -> None:
+        self._draw.text((x, middle), text, fill=ink, font=self._font(text), anchor="lm")
+
+    def panel(self, x: float, y: float, width: float, height: float) -> None:
+        self._draw.rounded_rectangle(
+            (x, y, x + width - 1, y + height - 1), radius=self.px(3), fill=_PAPER
+        )
+
+    def fill(
+        self, x: float, y: float, width: float, height: float, shade: str | tuple[int, ...]
+    ) -> None:
+        self._draw.rectangle((x, y, x + width - 1, y + height - 1), fill=shade)
+
+    def box(self, x: float, y: float, width: float, height: float, shade: str, words: str) -> None:
+        edge = self.px(2)
+        corners = (x, y, max(x + width - 1, x), max(y + height - 1, y))
+        # A dark rim keeps the colour apart from any picture.
+        self._draw.rectangle(corners, outline=(0, 0, 0, 160), width=edge + 2)
+        self._draw.rectangle(corners, outline=shade, width=edge)
+        if words:
+            tall = self.px(18)
+            top = y - tall if y >= tall else y
+            self.fill(x, top, self.measure(words) + self.px(8), tall, shade)
+            ink = (0, 0, 0, 255) if ink_on(shade) == "#000000" else _WHITE
+            self.text(x + self.px(4), top + tall / 2, words, ink)
+
+    def line(self, start: tuple[float, float], end: tuple[float, float], shade: str) -> None:
+        self._draw.line((*start, *end), fill=(0, 0, 0, 160), width=self.px(3) + 2)
+        self._draw.line((*start, *end), fill=shade, width=self.px(3))
+
+    def dot(self, place: tuple[float, float], shade: str) -> None:
+        x, y, radius = *place, self.px(4)
+        self._draw.ellipse(
+            (x - radius, y - radius, x + radius, y + radius), fill=shade,
+            outline=(255, 255, 255, 255), width=self.px(1),
+        )  # fmt: skip
+
+
+def as_rgb(picture: Image.Image) -> NDArray[np.uint8]:
+    """Return the pixels of an RGB picture, uint8 ``[height, width, 3]``."""
+    return np.asarray(picture, dtype=np.uint8)

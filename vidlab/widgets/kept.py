@@ -1,0 +1,288 @@
+"""What stays of a widget in a saved notebook: pictures and tables that need no kernel.
+
+It is an output of its own, beside the live widget, which hides it. Notebook viewers take styles,
+scripts and drawings out of outputs they do not trust, so everything to be seen is a picture as a
+``data:`` address with an alternative text, or a plain table.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor, ImageDraw
+
+from vidlab.core.errors import VideoError
+from vidlab.core.fonts import font_for
+from vidlab.core.images import data_url, jpeg
+from vidlab.core.palette import PALETTE, ink_on
+from vidlab.core.times import clock
+from vidlab.video.posters import Poster, posters
+
+if TYPE_CHECKING:
+    from vidlab.predictions import Predictions
+    from vidlab.widgets.player import Player
+
+_NUM_POSTERS = 8
+_POSTER_HEIGHT_PX = 90
+_POSTER_WIDTH_PX = 240
+_NUM_LABELS_LISTED = 8
+_NUM_TOP = 3
+
+_TEXTS = {
+    "en": {
+        "about": "{name}, {width} × {height} px. Run the cell to play it.",
+        "strip": "Frame at {time}",
+        "timeline": "Timeline: {rows}",
+        "truth": "truth",
+        "divergence": "divergence",
+        "time": "time",
+        "model": "model",
+        "top": "top labels and their probabilities",
+        "more": "and {count} more",
+        "nothing": "No predictions yet: vidlab.Player(video, vidlab.predict(video, model))",
+    },
+    "ko": {
+        "about": "{name}, {width} × {height} px. 재생하려면 셀을 실행하세요.",
+        "strip": "{time}의 프레임",
+        "timeline": "타임라인: {rows}",
+        "truth": "정답",
+        "divergence": "모델 간 차이",
+        "time": "시간",
+        "model": "모델",
+        "top": "상위 레이블과 확률",
+        "more": "외 {count}개",
+        "nothing": "아직 예측이 없습니다: vidlab.Player(video, vidlab.predict(video, model))",
+    },
+}
+
+
+def display_with_copy(shown: Any, players: Sequence[Player]) -> None:
+    """Display a widget, and beside it what is kept of its players.
+
+    Args:
+        shown: What goes on the page: a player, or a box of players.
+        players: The players in it.
+    """
+    from IPython.display import display
+
+    # The widget first: the page can start while the copy is made.
+    bundle = shown._repr_mimebundle_()
+    if bundle is None:
+        return
+    data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+    display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+    display({"text/html": "\n".join(map(kept_html, players))}, raw=True)  # type: ignore[no-untyped-call]
+
+
+def kept_html(player: Player) -> str:
+    """Return a player's picture strip, timeline and table as HTML without scripts and styles.
+
+    The page hides it, by the id in ``data-vidlab-kept``, while the player itself is there.
+    """
+    texts = _TEXTS[player.locale or "en"]
+    try:
+        pictures = posters(player.video, _NUM_POSTERS, height_px=_height(player))
+    except VideoError:
+        pictures = []  # the file has gone; what was said about it still counts
+    about = texts["about"].format(
+        name=player.video.name, width=player.video.width, height=player.video.height
+    )
+    strip = "".join(
+        f'<img alt="{escape(texts["strip"].format(time=clock(each.time_seconds)))}" '
+        f'title="{clock(each.time_seconds)}" src="{data_url(jpeg(each.rgb, quality=70))}">\n'
+        for each in pictures
+    )
+    parts = [f"<p>{escape(about)}</p>", f"<p>{strip}</p>"]
+    rows = _rows_of(player, texts)
+    if rows:
+        parts += [_timeline_html(player, rows, texts), _table_html(player, pictures, texts)]
+    else:
+        parts.append(f"<p>{escape(texts['nothing'])}</p>")
+    body = "\n".join(parts)
+    return f'<div data-vidlab-kept="{escape(player.model_id or "")}">\n{body}\n</div>'
+
+
+def _height(player: Player) -> int:
+    # A very wide picture would fill the notebook.
+    fitting = _POSTER_WIDTH_PX * player.video.height // player.video.width
+    return max(8, min(_POSTER_HEIGHT_PX, fitting))
+
+
+# ---- the timeline ----------------------------------------------------------------------------
+
+_WIDTH_PX, _BAND_PX, _GAP_PX, _MARGIN_PX, _CURVE_PX = 960, 22, 4, 24, 40
+# A segment at least so wide has its letter on it.
+_ROOM_FOR_LETTER_PX = 18
+_INK, _PAPER, _LINE = "#1b1f24", "#ffffff", "#d0d7de"
+
+#: A band: its letter, its name, and the segments (start_seconds, end_seconds, label) in it.
+_Row = tuple[str, str, list[tuple[float, float, str]]]
+
+
+def _rows_of(player: Player, texts: dict[str, str]) -> list[_Row]:
+    rows: list[_Row] = []
+    if player._truth is not None:
+        rows.append(("=", texts["truth"], list(player._truth.segments)))
+    for number, (name, each) in enumerate(zip(player.model_names, player.predictions, strict=True)):
+        rows.append((chr(ord("A") + number % 26), name, _stretches(each)))
+    return rows
+
+
+def _stretches(predictions: Predictions) -> list[tuple[float, float, str]]:
+    """Return the stretches with one top label; an answer holds until the next one."""
+    if not len(predictions):
+        return []
+    ids = predictions.logits.argmax(axis=1)
+    times = predictions.time_seconds
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    edges = np.flatnonzero(np.diff(ids, prepend=-1))
+    ends = np.append(times[edges[1:]], times[-1] + step)
+    return [
+        (float(times[edge]), float(end), predictions.labels[int(ids[edge])])
+        for edge, end in zip(edges, ends, strict=True)
+    ]
+
+
+def _timeline_html(player: Player, rows: Sequence[_Row], texts: dict[str, str]) -> str:
+    labels = _labels_by_time(player, rows)
+    names = ", ".join(f"{letter} {name}" for letter, name, _ in rows)
+    if player.comparison is not None:
+        names += f", {texts['divergence']}"
+    alt = escape(texts["timeline"].format(rows=names))
+    listed = [f"{PALETTE.letter_of(label).lower()} {label}" for label in labels]
+    more = len(listed) - _NUM_LABELS_LISTED
+    legend = "".join(
+        f'<img alt="" src="{_swatch(label)}"> {escape(text)} &nbsp; '
+        for label, text in zip(labels, listed[:_NUM_LABELS_LISTED], strict=False)
+    )
+    if more > 0:
+        legend += escape(texts["more"].format(count=more))
+    picture = data_url(_png(draw_timeline(player, rows)), mime="image/png")
+    return f'<p><img alt="{alt}" src="{picture}"></p>\n<p>{escape(names)}<br>{legend}</p>'
+
+
+def _labels_by_time(player: Player, rows: Sequence[_Row]) -> list[str]:
+    begin, end = _span(player, rows)
+    seconds: dict[str, float] = {}
+    for _, _, segments in rows:
+        for start, stop, label in segments:
+            seconds[label] = seconds.get(label, 0.0) + min(stop, end) - max(start, begin)
+    return sorted(seconds, key=lambda label: -seconds[label])
+
+
+def _span(player: Player, rows: Sequence[_Row]) -> tuple[float, float]:
+    video = player.video
+    begin = video.start_seconds
+    if video.is_indexed:
+        return begin, video.end_seconds
+    known = [stop for _, _, segments in rows for _, stop, _ in segments if np.isfinite(stop)]
+    return begin, max([begin + (video.stated_duration_seconds or 0.001), *known])
+
+
+def draw_timeline(player: Player, rows: Sequence[_Row]) -> Image.Image:
+    """Draw one band a row, coloured by label, and how far the models part below."""
+    comparison = player.comparison
+    curve = _CURVE_PX + _GAP_PX if comparison is not None else 0
+    height = len(rows) * (_BAND_PX + _GAP_PX) + curve + 16
+    image = Image.new("RGB", (_WIDTH_PX, height), _PAPER)
+    draw = ImageDraw.Draw(image)
+    begin, end = _span(player, rows)
+    scale = (_WIDTH_PX - _MARGIN_PX) / max(end - begin, 1e-9)
+
+    def place(seconds: Any) -> NDArray[np.float64]:
+        return np.asarray(_MARGIN_PX + (np.clip(seconds, begin, end) - begin) * scale)
+
+    font = font_for("A", 13)
+    for number, (letter, _, segments) in enumerate(rows):
+        top = number * (_BAND_PX + _GAP_PX)
+        if segments:
+            starts, stops, labels = zip(*segments, strict=True)
+            left, right = place(np.array(starts)), place(np.array(stops))
+            image.paste(_band(left, right, labels), (0, top))
+            for which in np.flatnonzero(right - left > _ROOM_FOR_LETTER_PX):
+                label = labels[which]
+                where = (float(left[which] + right[which]) / 2, top + _BAND_PX / 2)
+                ink = ink_on(PALETTE.color_of(label))
+                draw.text(where, PALETTE.letter_of(label).lower(), ink, font, anchor="mm")
+        draw.text((6, top + _BAND_PX / 2), letter, _INK, font, anchor="lm")
+    if comparison is not None:
+        base = height - 18
+        columns = _highest_per_column(place(comparison.time_seconds), comparison.divergence)
+        tallest = max(float(np.log(len(comparison.predictions))), 1e-9)
+        for column in np.flatnonzero(columns > 0):
+            tall = columns[column] / tallest * _CURVE_PX
+            draw.line((int(column), base - tall, int(column), base), _INK)
+        draw.line((_MARGIN_PX, base, _WIDTH_PX, base), _LINE)
+    small = font_for("0", 12)
+    draw.text((_MARGIN_PX, height - 2), clock(begin), _INK, small, anchor="ls")
+    draw.text((_WIDTH_PX - 2, height - 2), clock(end), _INK, small, anchor="rs")
+    return image
+
+
+def _band(
+    left: NDArray[np.float64], right: NDArray[np.float64], labels: Sequence[str]
+) -> Image.Image:
+    """Draw segments as coloured columns; one narrower than a column still gets one."""
+    names, number = np.unique(np.array(labels), return_inverse=True)
+    inks = [ImageColor.getrgb(PALETTE.color_of(str(name))) for name in names]
+    colors = np.array([*inks, ImageColor.getrgb(_PAPER)], dtype=np.uint8)
+    middles = np.arange(_WIDTH_PX) + 0.5
+    which = np.searchsorted(left, middles, side="right") - 1
+    columns = np.where((which >= 0) & (middles < right[which]), number[which], len(names))
+    columns[np.minimum(left.astype(int), _WIDTH_PX - 1)] = number
+    return Image.fromarray(np.repeat(colors[columns][None], _BAND_PX, axis=0))
+
+
+def _highest_per_column(
+    places: NDArray[np.float64], values: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the highest value in each pixel column; a value holds until the next one."""
+    columns = np.zeros(_WIDTH_PX)
+    if len(places):
+        last = len(places) - 1
+        at = np.searchsorted(places, np.arange(_WIDTH_PX), side="right") - 1
+        shown = at >= 0
+        columns[shown] = values[np.minimum(at[shown], last)]
+        np.maximum.at(columns, np.minimum(places.astype(int), _WIDTH_PX - 1), values)
+    return columns
+
+
+def _swatch(label: str) -> str:
+    return data_url(_png(Image.new("RGB", (12, 12), PALETTE.color_of(label))), mime="image/png")
+
+
+def _png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+# ---- the table -------------------------------------------------------------------------------
+
+
+def _table_html(player: Player, pictures: Sequence[Poster], texts: dict[str, str]) -> str:
+    """Return what each model said at the moments of the pictures."""
+    head = "".join(f"<th>{escape(texts[key])}</th>" for key in ("time", "model", "top"))
+    lines = []
+    for moment in [each.time_seconds for each in pictures]:
+        for name, each in zip(player.model_names, player.predictions, strict=True):
+            said = _said_at(each, moment)
+            lines.append(
+                f"<tr><td>{clock(moment)}</td><td>{escape(name)}</td><td>{escape(said)}</td></tr>"
+            )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def _said_at(predictions: Predictions, seconds: float) -> str:
+    row = int(np.searchsorted(predictions.time_seconds, seconds + 1e-6, side="right")) - 1
+    if row < 0:
+        return "–"
+    ids = predictions.selection.class_ids(predictions.labels)
+    values = predictions.probabilities[row, ids]
+    best = np.argsort(-values, kind="stable")[:_NUM_TOP]
+    return ", ".join(f"{predictions.labels[int(ids[at])]} {values[at]:.3f}" for at in best)

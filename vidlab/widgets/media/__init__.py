@@ -1,0 +1,13 @@
+"""The video as a browser can play it: whole, cut into segments, or encoded again.
+
+`MediaServer` answers the page. `plan` decides, `segments` cuts or encodes pictures, `sound`
+adds what is heard, and `fmp4` writes the bytes. They promise that the picture on screen at
+``times[i] - offset_seconds`` is what Python calls frame ``i``.
+"""
+
+from __future__ import annotations
+
+from vidlab.widgets.media.plan import Plan, plan_playback, title_of
+from vidlab.widgets.media.server import MediaServer
+
+__all__ = ["MediaServer", "Plan", "plan_playback", "title_of"]
