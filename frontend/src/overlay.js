@@ -9,6 +9,7 @@ import { clamp, lastAtMost, probText } from "./numbers.js";
 const SHADE = "rgb(0 0 0 / 72%)";
 const RAIL = "rgb(255 255 255 / 24%)";
 const ROW_PX = 22;
+const NARROW_PX = 420;
 const MARGIN_PX = 8;
 // People and things without a label of their own colour.
 const COLORS = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2"];
@@ -132,17 +133,22 @@ export class Overlay {
   drawBars(context, font, width) {
     const [track] = this.told?.tracks ?? [];
     if (!track) return;
-    const count = Math.min(track.k, 5);
-    const whole = clamp(width * 0.45, Math.min(160, width - 2 * MARGIN_PX), 280);
-    this.plate(context, MARGIN_PX, MARGIN_PX, whole, count * ROW_PX + 8, null);
+    // On a small picture fewer and smaller ones, so that there is a picture left.
+    const isNarrow = width < NARROW_PX;
+    const count = Math.min(track.k, isNarrow ? 3 : 5);
+    const rowHeight = isNarrow ? 17 : ROW_PX;
+    const size = isNarrow ? 11 : 12;
+    const whole = clamp(width * 0.45, Math.min(150, width - 2 * MARGIN_PX), 280);
+    this.plate(context, MARGIN_PX, MARGIN_PX, whole, count * rowHeight + 8, null);
+    const nameRoom = whole * 0.56 - 12;
     const barLeft = MARGIN_PX + whole * 0.56;
-    const barRoom = whole * 0.44 - 46;
+    const barRoom = whole * 0.44 - 44;
     for (let rank = 0; rank < count; rank++) {
       const found = this.answer(track, rank);
       if (!found) continue;
-      const middle = MARGIN_PX + 4 + (rank + 0.5) * ROW_PX;
+      const middle = MARGIN_PX + 4 + (rank + 0.5) * rowHeight;
       const weight = rank === 0 ? 600 : 400;
-      const name = fit(context, found.label.name, whole * 0.56 - 16, `${weight} 12px ${font}`);
+      const name = fit(context, found.label.name, nameRoom, `${weight} ${size}px ${font}`);
       context.fillStyle = "#fff";
       context.fillText(name, MARGIN_PX + 8, middle + 0.5);
       const value = probText(found.prob);

@@ -31,6 +31,8 @@ const NOTHING_TOLD = { labels: [], tracks: [], divergence: null, disagreements: 
  * @property {(value: number) => void} onThreshold
  */
 
+/** @typedef {{text: string, at: number, size: number}} Name  words in a band, from `at`, px wide */
+
 /** @typedef {"seek" | "select" | "start" | "stop" | "threshold" | "window"} Drag */
 
 export class Timeline {
@@ -722,6 +724,8 @@ export class Timeline {
     // Runs narrower than a pixel: the longest one of each pixel column stands for it.
     let column = NaN;
     let longest = 0;
+    /** @type {Name[]} */
+    const names = [];
     for (let run = first; run < stop; run++) {
       const label = this.told.labels[runs.labels[run] ?? -1];
       if (!label) continue;
@@ -734,22 +738,19 @@ export class Timeline {
         longest = right - left;
         context.fillStyle = label.color ?? theme.muted;
         context.fillRect(column, top, 1, BAND_PX);
-      } else this.drawSegment(context, theme, label, left, right, top, BAND_PX);
+      } else {
+        const name = this.drawSegment(context, theme, label, left, right, top, BAND_PX);
+        if (name) names.push(name);
+      }
     }
     const { threshold } = this;
     const [from = 0, to = 0] = this.visible(track.times);
     const times = track.times.subarray(from, to);
     const end = to < track.times.length ? (track.times[to] ?? this.end) : this.end;
     if (threshold !== null && track.k) {
-      context.fillStyle = theme.ground;
-      context.globalAlpha = 0.72;
       const isUnder = (/** @type {number} */ row) =>
         (track.topProbs[(from + row) * track.k] ?? 0) < threshold;
-      for (const span of spansWhere(times, end, isUnder)) {
-        const left = this.x(span.from);
-        context.fillRect(left, top, Math.max(this.x(span.to) - left, 1), BAND_PX);
-      }
-      context.globalAlpha = 1;
+      this.drawVeil(context, theme, spansWhere(times, end, isUnder), names, top);
     }
     const verdicts = this.verdicts[index];
     if (!verdicts?.known) return;
@@ -758,6 +759,41 @@ export class Timeline {
       const left = this.x(span.from);
       // Little teeth under what the truth contradicts: seen without colour.
       this.drawTeeth(context, left, Math.max(this.x(span.to) - left, 2), top + BAND_PX);
+    }
+  }
+
+  /**
+   * Fade what is under the threshold; names in it are written again, to stay readable.
+   * @param {CanvasRenderingContext2D} context
+   * @param {ReturnType<Timeline["theme"]>} theme
+   * @param {{from: number, to: number}[]} spans
+   * @param {Name[]} names
+   * @param {number} top
+   */
+  drawVeil(context, theme, spans, names, top) {
+    let column = NaN;
+    for (const span of spans) {
+      const left = this.x(span.from);
+      const width = Math.max(this.x(span.to) - left, 1);
+      // Veils in one pixel column would add up.
+      if (width === 1 && Math.floor(left) === column) continue;
+      column = Math.floor(left);
+      context.fillStyle = theme.ground;
+      context.globalAlpha = 0.72;
+      context.fillRect(left, top, width, BAND_PX);
+      context.globalAlpha = 1;
+      for (const { text, at, size } of names) {
+        if (at > left + width || at + size < left) continue;
+        context.save();
+        context.beginPath();
+        context.rect(left, top, width, BAND_PX);
+        context.clip();
+        context.font = `500 12px ${theme.font}`;
+        context.textBaseline = "middle";
+        context.fillStyle = theme.text;
+        context.fillText(text, at, top + BAND_PX / 2 + 0.5);
+        context.restore();
+      }
     }
   }
 
@@ -781,6 +817,7 @@ export class Timeline {
    * @param {number} to
    * @param {number} top
    * @param {number} height
+   * @returns {Name | null} the words in it
    */
   drawSegment(context, theme, label, from, to, top, height) {
     // Words and rounded ends belong to what is visible of it.
@@ -792,7 +829,7 @@ export class Timeline {
     context.fillStyle = color;
     if (width < 6) {
       context.fillRect(left, top, width, height);
-      return;
+      return null;
     }
     context.save();
     context.beginPath();
@@ -803,9 +840,9 @@ export class Timeline {
     const inset = left < this.gutter ? 11 : 7;
     const text = fit(context, label.name, width - 7 - inset, `500 12px ${theme.font}`);
     const shown = text.length > 4 || text === label.name ? text : width >= 14 ? label.letter : "";
+    const size = context.measureText(shown).width;
+    const at = text === shown ? left + inset : left + (width - size) / 2;
     if (shown) {
-      const size = context.measureText(shown).width;
-      const at = text === shown ? left + inset : left + (width - size) / 2;
       // A plain ground behind the words: patterns must not cut through letters.
       context.fillStyle = color;
       context.fillRect(at - 3, top + 2, size + 6, height - 4);
@@ -814,6 +851,7 @@ export class Timeline {
       context.fillText(shown, at, top + height / 2 + 0.5);
     }
     context.restore();
+    return shown ? { text: shown, at, size } : null;
   }
 
   /**

@@ -205,7 +205,16 @@ export class View {
       this.controls.showBadge(why);
       this.announce(why);
     });
-    media.onWait((progress) => (progress ? status.say(...waitText(texts, progress)) : status.say()));
+    // What a wait for a missing piece is about: the kernel cuts it, or encodes it again.
+    const phase = media.how === "transcode" ? "transcoding" : "loading";
+    const codec = media.how === "transcode" ? media.codec : "…";
+    media.onWait((progress) =>
+      progress
+        ? status.say(
+            ...waitText(texts, progress.phase === "loading" ? { ...progress, phase, codec } : progress),
+          )
+        : status.say(),
+    );
     // Padding that only makes the sizes even hangs over the edge of the screen.
     const isPadded = media.how === "transcode" && !media.scaled;
     video.style.width = isPadded ? `${(100 * media.coded_width) / info.width}%` : "100%";
