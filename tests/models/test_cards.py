@@ -1,9 +1,20 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vidlab.core.errors import CardError, OptionError, UnknownModelError
-from vidlab.models.card import ModelCard, card_named, cards
+from vidlab.models.card import (
+    ModelCard,
+    Variant,
+    card_beside,
+    card_named,
+    card_path,
+    cards,
+    write_card,
+)
+from vidlab.transforms import Preprocessing
 
 CARD = """
 name = "m"
@@ -43,6 +54,10 @@ def test_every_shipped_card_is_whole() -> None:
         (CARD.replace('title = "M"', ""), "missing"),
         (CARD + '[[variants]]\nname = "v"', "missing"),
         ("preprocessing = 3", "cannot be read"),
+        ("labels = 3" + CARD, "cannot be read"),
+        ('labels = ["a", "a"]' + CARD, "unique"),
+        ("labels = []" + CARD, "at least one"),
+        (CARD.replace('name = "m"', "name = 3"), "name must be a string"),
     ],
 )
 def test_bad_cards_are_refused_with_the_reason(text: str, message: str) -> None:
@@ -61,3 +76,60 @@ def test_a_label_map_of_another_length_is_refused() -> None:
     with pytest.raises(CardError, match="600 labels"):
         card_named("movinet-a0-stream").label_map(400)
     assert len(ModelCard.from_toml(CARD, where="m.toml").label_map(7)) == 7
+
+
+def test_a_card_may_hold_its_labels() -> None:
+    card = ModelCard.from_toml('labels = ["up", "down"]' + CARD, where="m.toml")
+    assert list(card.label_map(2)) == ["up", "down"]
+    with pytest.raises(CardError, match="3 logits, but its label map m has 2"):
+        card.label_map(3)
+
+
+@pytest.mark.parametrize("name", sorted(cards()))
+def test_a_shipped_card_is_the_same_when_written_and_read(name: str) -> None:
+    card = card_named(name)
+    assert ModelCard.from_toml(card.to_toml(), where=name) == card
+
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(
+    title=_TEXT,
+    labels=st.none() | st.lists(_TEXT.filter(str.strip), min_size=1, unique=True).map(tuple),
+    accuracy=st.dictionaries(_TEXT, st.floats(allow_nan=False)),
+    members=st.dictionaries(_TEXT, _TEXT),
+    scale=st.floats(min_value=1e-30, max_value=1e30),
+    size_bytes=st.none() | st.integers(0, 1 << 60),
+)
+def test_any_card_is_the_same_when_written_and_read(
+    title, labels, accuracy, members, scale, size_bytes
+) -> None:
+    card = ModelCard(
+        name="m",
+        title=title,
+        family="movinet",
+        kind="clip",
+        labels=labels,
+        accuracy=accuracy,
+        preprocessing=Preprocessing(height_px=8, width_px=9, scale=scale, mean=(0.1, 0.2, 0.3)),
+        variants=(
+            Variant(name="one", precision="", format="litert", file="a", size_bytes=size_bytes),
+            Variant(name="two", precision="", format="savedmodel", file=title, members=members),
+        ),
+    )
+    assert ModelCard.from_toml(card.to_toml(), where="m.toml") == card
+
+
+def test_a_card_lies_beside_a_file_and_inside_a_directory(tmp_path) -> None:
+    card = ModelCard.from_toml(CARD, where="m.toml")
+    assert card_path(tmp_path / "a0.v2.tflite") == tmp_path / "a0.v2.toml"
+    assert card_path(tmp_path) == tmp_path / "card.toml"
+    for path in (tmp_path / "a.safetensors", tmp_path, tmp_path / "other.toml"):
+        assert card_beside(path) is None
+        written = write_card(card, path)
+        assert written == card_path(path)
+        assert card_beside(path) == card
+    (tmp_path / "a.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(CardError, match="cannot be read"):
+        card_beside(tmp_path / "a.tflite")

@@ -63,6 +63,24 @@ def test_the_cache_comes_after_the_mirror(own_mirror: Path, mirror: Path, cache:
     assert again.place == "mirror"
 
 
+def test_the_package_comes_last(
+    own_mirror: Path, mirror: Path, cache: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(lookup, "PACKAGE_WEIGHTS", tmp_path / "weights")
+    assert lookup.find(INT8) is None
+    (tmp_path / "weights").mkdir()
+    shutil.copy(mirror / INT8.file, tmp_path / "weights")
+    monkeypatch.setattr("urllib.request.urlopen", _no_network)
+    assert vl.load_model("litert:movinet-a0-stream").provenance.place == "package"
+    table = vl.list_models()
+    assert table[table["here"]]["place"].tolist() == ["package"]
+    (cache / "models").mkdir(parents=True)
+    shutil.copy(mirror / INT8.file, cache / "models")
+    found = lookup.find(INT8)
+    assert found is not None
+    assert found.place == "cache"
+
+
 def test_a_file_with_the_right_name_and_the_wrong_content_is_refused(
     own_mirror: Path, cache: Path
 ) -> None:

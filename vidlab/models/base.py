@@ -94,7 +94,7 @@ class Provenance:
     Attributes:
         weights_file: Name of the weights file or directory.
         weights_sha256: Hash of its content.
-        place: ``"path"``, ``"mirror"`` or ``"cache"``.
+        place: ``"path"``, ``"mirror"``, ``"cache"`` or ``"package"`` (shipped with vidlab).
         runtime: Library and version, such as ``"torch 2.11.0"``.
         converted_from: Format the weights were carried over from, if they were.
     """

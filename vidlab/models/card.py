@@ -1,19 +1,32 @@
 """Model cards: what a model is, where its weights are, how its pixels are prepared.
 
-A card is a TOML file in ``vidlab/models/cards``. Preprocessing, labels, lookup and download
-are all derived from it, so a new model is a new file and no code.
+A card is a TOML file. Those in ``vidlab/models/cards`` are known by name; one beside a weights
+file (``NAME.toml``) or in a model's directory (``card.toml``) goes with these weights.
+Preprocessing, labels, lookup and download are all derived from it, so a new model is a new file
+and no code.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from importlib import resources
+from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, Literal
 
-from vidlab.core.errors import CardError, OptionError, UnknownModelError, did_you_mean
+from vidlab.core.errors import (
+    CardError,
+    LabelMapError,
+    OptionError,
+    UnknownModelError,
+    did_you_mean,
+)
+from vidlab.core.files import atomic_write
 from vidlab.core.labels import LabelMap
 from vidlab.transforms import Preprocessing
 
@@ -27,6 +40,9 @@ NATIVE_FORMATS: dict[str, tuple[Format, ...]] = {
     "litert": ("litert",),
 }
 BACKENDS = tuple(NATIVE_FORMATS)
+
+CARD_INSIDE = "card.toml"
+"""Name of the card in a model's directory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +95,7 @@ class ModelCard:
             models answer once for `num_frames` frames.
         task: What it does.
         dataset: What it was trained on.
-        labels: Name of its label map.
+        labels: Name of its label map, or the labels themselves, in the order of the logits.
         licence: SPDX identifier.
         paper: Address of the paper.
         source: Address of the code it is from.
@@ -96,7 +112,7 @@ class ModelCard:
     preprocessing: Preprocessing
     task: str = "action recognition"
     dataset: str = ""
-    labels: str | None = None
+    labels: str | tuple[str, ...] | None = None
     licence: str = "unknown"
     paper: str = ""
     source: str = ""
@@ -112,10 +128,13 @@ class ModelCard:
         """
         if self.labels is None:
             return LabelMap.numbered(num_classes)
-        labels = LabelMap.named(self.labels)
+        if isinstance(self.labels, str):
+            labels = LabelMap.named(self.labels)
+        else:
+            labels = LabelMap(self.labels, name=self.name, source=f"card:{self.name}")
         if len(labels) != num_classes:
             raise CardError(
-                f"{self.name} gives {num_classes} logits, but its label map {self.labels} has "
+                f"{self.name} gives {num_classes} logits, but its label map {labels.name} has "
                 f"{len(labels)} labels. Pass labels= a LabelMap of {num_classes} labels."
             )
         return labels
@@ -157,6 +176,12 @@ class ModelCard:
             for variant in variants:
                 _refuse_unknown(Variant, variant, where)
             _refuse_unknown(cls, data, where)
+            labels = data.get("labels")
+            if labels is not None and not isinstance(labels, str):
+                data["labels"] = tuple(LabelMap(labels))
+            for key in ("name", "title", "family"):
+                if not isinstance(data.get(key, ""), str):
+                    raise TypeError(f"{key} must be a string; got {data[key]!r}")
             card = cls(
                 preprocessing=Preprocessing(**preprocessing),
                 variants=tuple(Variant(**variant) for variant in variants),
@@ -164,7 +189,13 @@ class ModelCard:
             )
         except KeyError as error:
             raise CardError(f"The model card {where} lacks the table {error}.") from error
-        except (tomllib.TOMLDecodeError, TypeError, AttributeError, OptionError) as error:
+        except (
+            tomllib.TOMLDecodeError,
+            TypeError,
+            AttributeError,
+            OptionError,
+            LabelMapError,
+        ) as error:
             raise CardError(f"The model card {where} cannot be read: {error}") from error
         if card.kind not in ("stream", "clip"):
             raise CardError(f"{where}: kind must be 'stream' or 'clip'; got {card.kind!r}.")
@@ -172,6 +203,95 @@ class ModelCard:
             if variant.format not in ("litert", "savedmodel", "safetensors"):
                 raise CardError(f"{where}: variant format {variant.format!r} is not known.")
         return card
+
+    def to_toml(self) -> str:
+        """Return the card as the TOML text that :meth:`from_toml` reads."""
+        lines = _toml_fields(self, leave_out=("preprocessing", "accuracy", "variants"))
+        if self.accuracy:
+            lines += ["", "[accuracy]", *_toml_lines(self.accuracy)]
+        lines += ["", "[preprocessing]", *_toml_fields(self.preprocessing)]
+        for variant in self.variants:
+            lines += ["", "[[variants]]", *_toml_fields(variant, leave_out=("members",))]
+            if variant.members:
+                lines += ["", "[variants.members]", *_toml_lines(variant.members)]
+        return "\n".join(lines) + "\n"
+
+
+def card_path(path: str | os.PathLike[str]) -> Path:
+    """Return where the card of the weights at `path` lies: beside a file, inside a directory."""
+    path = Path(path)
+    return path / CARD_INSIDE if path.is_dir() else path.with_suffix(".toml")
+
+
+def write_card(card: ModelCard, path: str | os.PathLike[str]) -> Path:
+    """Write a card where :func:`~vidlab.load_model` finds it, whole or not at all.
+
+    Args:
+        card: What to write; its `variants` should name the weights and their checksum.
+        path: The weights: the card of ``NAME.safetensors`` becomes ``NAME.toml`` beside it, that
+            of a directory ``card.toml`` inside. Or the card itself, which ends in ``.toml``.
+
+    Returns:
+        Where the card is.
+    """
+    target = Path(path)
+    if target.suffix != ".toml":
+        target = card_path(target)
+    with atomic_write(target) as stream:
+        stream.write(card.to_toml().encode("utf-8"))
+    return target
+
+
+def card_beside(path: str | os.PathLike[str]) -> ModelCard | None:
+    """Return the card beside a weights file or in a model's directory, if there is one.
+
+    Raises:
+        CardError: There is a file, but it is no card.
+    """
+    target = card_path(path)
+    try:
+        text = target.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CardError(f"The model card {str(target)!r} cannot be read: {error}.") from error
+    return ModelCard.from_toml(text, where=str(target))
+
+
+def _toml_fields(item: Any, *, leave_out: Sequence[str] = ()) -> list[str]:
+    """Return a line for each field of a dataclass that is not as it is by default."""
+    values = {
+        each.name: getattr(item, each.name) for each in fields(item) if each.name not in leave_out
+    }
+    defaults = {each.name: _default(each) for each in fields(item)}
+    return _toml_lines({key: value for key, value in values.items() if value != defaults[key]})
+
+
+def _default(item: Field[Any]) -> Any:
+    return item.default if item.default_factory is MISSING else item.default_factory()
+
+
+def _toml_lines(table: Mapping[str, Any]) -> list[str]:
+    bare = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+    return [
+        f"{key if key and not key.strip(bare) else _toml_value(key)} = {_toml_value(value)}"
+        for key, value in table.items()
+    ]
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # As in JSON, but that TOML wants the one control character written out that JSON does not.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, Real):
+        return repr(float(value))
+    if isinstance(value, Sequence):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    raise CardError(f"A model card holds text, numbers and lists; got {value!r}.")
 
 
 def _refuse_unknown(cls: type[Any], data: Mapping[str, Any], where: str) -> None:

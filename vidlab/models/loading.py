@@ -31,7 +31,9 @@ from vidlab.models.card import (
     Format,
     ModelCard,
     Variant,
+    card_beside,
     card_named,
+    card_path,
     cards,
 )
 from vidlab.models.lookup import Found
@@ -62,20 +64,21 @@ def load_model(
     """Load a model, ready to run.
 
     Weights are looked for at an explicit path, in the mirror directory that ``VIDLAB_MODELS``
-    names, in the user cache, and then downloaded. Of a card's variants the first that is here
-    and that the backend can run is taken; the model's ``title`` says which. Where only a LiteRT
-    file or a SavedModel is here, the torch backend converts it once, says so, and keeps the
-    result in the cache.
+    names, in the user cache, among those that ship with vidlab, and are then downloaded. Of a
+    card's variants the first that is here and that the backend can run is taken; the model's
+    ``title`` says which. Where only a LiteRT file or a SavedModel is here, the torch backend
+    converts it once, says so, and keeps the result in the cache.
 
     Args:
         name: Name of a card (``list_models()``), path of a LiteRT file, a SavedModel directory
             or a safetensors file, a TF-Hub address, a Kaggle handle
             (``owner/model/framework/variation/version``), or any of these with the backend in
-            front: ``"litert:movinet-a0-stream"``.
+            front: ``"litert:movinet-a0-stream"``. A card beside a file (``NAME.toml``) or in a
+            directory (``card.toml``) is read.
         backend: ``"torch"``, ``"tfhub"`` or ``"litert"``; None takes the first that is
             installed, or the one that reads the file.
         variant: Weights to use, such as ``"float"`` or ``"int8"``; None takes the best here.
-        card: Card (or its name) for a path or handle that says nothing about itself.
+        card: Card (or its name) for a path or handle, instead of the one beside it.
         labels: Label map, list of labels, or path of a text file; None takes the card's.
         num_threads: Threads to compute with; None takes half of the cores.
         max_results: Rows a frame in tables made with this model (5), or ``"all"``.
@@ -135,8 +138,8 @@ def list_models() -> pd.DataFrame:
     Returns:
         Columns ``name, variant, here, place, backends, precision, licence, top1, top5,
         input_px, frame_rate, size_mb, title, note``. ``here`` says that the weights lie in the
-        mirror or the cache; ``backends`` which runtimes can run them; ``top1`` and ``top5`` are
-        the published figures in per cent.
+        mirror, the cache or the package; ``backends`` which runtimes can run them; ``top1`` and
+        ``top5`` are the published figures in per cent.
     """
     rows = []
     for card in cards().values():
@@ -254,7 +257,9 @@ def _load_path(path: Path, backend: str | None, card: ModelCard | None, opener: 
             f"The {backend} backend cannot run {path.name}: it is a {format_} model. "
             f"Use backend={native!r}."
         )
-    known = _card_of_content(path, format_) if card is None else None
+    known = None
+    if card is None:
+        known = _card_with(path, format_) or _card_of_content(path, format_)
     if known is not None:
         return opener.open(known[0], Found(path, "path", known[1]), backend)
     about = Variant(
@@ -289,6 +294,24 @@ def format_of(path: Path) -> Format:
     raise UnknownModelError(
         f"{str(path)!r} is neither a LiteRT file, a safetensors file nor a SavedModel directory."
     )
+
+
+def _card_with(path: Path, format_: Format) -> tuple[ModelCard, Variant] | None:
+    """Return the card beside a file or in a directory, and the variant that these weights are."""
+    card = card_beside(path)
+    if card is None:
+        return None
+    fitting = [variant for variant in card.variants if variant.format == format_]
+    named = [variant for variant in fitting if variant.file == path.name]
+    if not named and len(fitting) != 1:
+        return card, Variant(name=path.stem, precision="", format=format_, file=path.name)
+    variant = (named or fitting)[0]
+    lookup.check(
+        variant,
+        path,
+        remedy=f"Replace it, or remove its checksum from the card {card_path(path).name}.",
+    )
+    return card, variant
 
 
 def _card_of_content(path: Path, format_: Format) -> tuple[ModelCard, Variant] | None:
@@ -381,7 +404,9 @@ class _Opener:
             card = cards().get(said)
         if card is None:
             raise _needs_card(found.path)
-        if card.family == "movinet" and card.name.startswith("movinet-") and card.name != said:
+        # Of a published model the name says which network it is; others may hold any.
+        named = card.name if re.fullmatch(r"movinet-a\d-(base|stream)", card.name) else said
+        if named != said or card.kind != ("stream" if network.config.causal else "clip"):
             raise OptionError(
                 f"{source.path.name} holds a {said}; the card {card.name} is another."
             )

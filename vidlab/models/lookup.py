@@ -1,8 +1,9 @@
-"""Where a model's weights are: a mirror directory, the user cache, or to be downloaded.
+"""Where a model's weights are: a mirror directory, the user cache, the package, or a download.
 
 The mirror is the directory that ``$VIDLAB_MODELS`` names. Cards know their files by name and
 by SHA-256, so a mirror needs no index: a file is found under its card's name, or, where it was
-renamed, by its size and checksum. Whatever a card pins is checked before it is used.
+renamed, by its size and checksum. Some files are small enough to ship with vidlab itself.
+Whatever a card pins is checked before it is used.
 """
 
 from __future__ import annotations
@@ -14,9 +15,17 @@ from typing import Literal
 
 from vidlab.core.errors import WeightsError, WeightsNotFoundError
 from vidlab.core.files import cache_dir, mirror_dir, sha256_of
-from vidlab.models.card import ModelCard, Variant
+from vidlab.models.card import CARD_INSIDE, ModelCard, Variant
 
-Place = Literal["path", "mirror", "cache"]
+Place = Literal["path", "mirror", "cache", "package"]
+
+PACKAGE_WEIGHTS = Path(__file__).parent / "weights"
+"""Where the weights are that ship with vidlab."""
+
+_REPLACE = "Replace it, or pass its path to load_model to use it as it is."
+
+# Files in a model's directory that say something about the weights and are no part of them.
+_NOT_WEIGHTS = ("keras_metadata.pb", CARD_INSIDE, "certificate.json", "certificate.png")
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class Found:
 
 
 def find(variant: Variant) -> Found | None:
-    """Look for a variant in the mirror, then in the cache.
+    """Look for a variant in the mirror, then in the cache, then in what ships with vidlab.
 
     Raises:
         WeightsError: A file with the right name has the wrong content.
@@ -52,8 +61,13 @@ def cache_path(variant: Variant) -> Path:
     return cache_dir() / "models" / variant.file
 
 
-def check(variant: Variant, path: Path) -> None:
+def check(variant: Variant, path: Path, *, remedy: str = _REPLACE) -> None:
     """Compare the content at `path` with what the card pins.
+
+    Args:
+        variant: What the card says.
+        path: File or directory.
+        remedy: What to do where it is something else, for the error message.
 
     Raises:
         WeightsError: It is not what the card describes.
@@ -61,9 +75,9 @@ def check(variant: Variant, path: Path) -> None:
     """
     if variant.format == "savedmodel":
         for member, expected in variant.members.items():
-            _check_file(path / member, expected, variant)
+            _check_file(path / member, expected, variant, remedy)
     elif variant.sha256 is not None:
-        _check_file(path, variant.sha256, variant)
+        _check_file(path, variant.sha256, variant, remedy)
 
 
 def content_hash(path: Path) -> str:
@@ -74,7 +88,7 @@ def content_hash(path: Path) -> str:
 
     digest = hashlib.sha256()
     for member in sorted(path.rglob("*")):
-        if member.is_file() and member.name != "keras_metadata.pb":
+        if member.is_file() and member.name not in _NOT_WEIGHTS:
             digest.update(f"{member.relative_to(path).as_posix()}={sha256_of(member)}\n".encode())
     return digest.hexdigest()
 
@@ -106,6 +120,7 @@ def _places() -> list[tuple[Place, Path]]:
             )
         places.append(("mirror", mirror))
     places.append(("cache", cache_dir() / "models"))
+    places.append(("package", PACKAGE_WEIGHTS))
     return places
 
 
@@ -131,7 +146,7 @@ def _in_folder(variant: Variant, folder: Path) -> Path | None:
     return None
 
 
-def _check_file(path: Path, expected: str, variant: Variant) -> None:
+def _check_file(path: Path, expected: str, variant: Variant, remedy: str) -> None:
     try:
         got = sha256_of(path)
     except FileNotFoundError:
@@ -143,5 +158,5 @@ def _check_file(path: Path, expected: str, variant: Variant) -> None:
     if got != expected:
         raise WeightsError(
             f"{str(path)!r} is not what its card describes: SHA-256 {got}, expected {expected}. "
-            "Replace it, or pass its path to load_model to use it as it is."
+            f"{remedy}"
         )

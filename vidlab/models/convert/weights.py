@@ -31,6 +31,7 @@ from vidlab.models.lookup import content_hash
 from vidlab.models.movinet.network import MoViNet
 from vidlab.models.movinet.spec import MovinetConfig
 
+_HALVES = (torch.float16, torch.bfloat16)
 _FORMAT = {"format": "vidlab", "format_version": "1", "architecture": "movinet"}
 
 
@@ -96,6 +97,7 @@ def save_safetensors(
     state: Mapping[str, Tensor],
     *,
     provenance: Mapping[str, str] | None = None,
+    half: bool = False,
 ) -> None:
     """Write weights and their configuration to a safetensors file, whole or not at all.
 
@@ -104,10 +106,11 @@ def save_safetensors(
         config: Of the network.
         state: Its ``state_dict()``.
         provenance: More about where the weights are from, kept in the metadata.
+        half: Keep them in half precision, in half the space.
     """
     safetensors = require("safetensors.torch", why="writing weights")
     tensors = {
-        name: value.detach().cpu().contiguous()
+        name: value.detach().cpu().to(torch.float16 if half else value.dtype).contiguous()
         for name, value in state.items()
         if not name.endswith("num_batches_tracked")
     }
@@ -125,7 +128,7 @@ def load_safetensors(path: str | os.PathLike[str]) -> MoViNet:
     """Load a MoViNet from a file that :func:`save_safetensors` or :func:`convert` wrote.
 
     Returns:
-        The network, set to predict (``eval()``).
+        The network in float32, however it is stored, set to predict (``eval()``).
 
     Raises:
         WeightsNotFoundError: There is no such file.
@@ -141,6 +144,10 @@ def load_safetensors(path: str | os.PathLike[str]) -> MoViNet:
             metadata = stream.metadata() or {}
             # The format may name any type; what is read is checked below.
             state = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            state = {
+                name: value.float() if value.dtype in _HALVES else value
+                for name, value in state.items()
+            }
     except (
         safetensors.SafetensorError,
         OSError,
