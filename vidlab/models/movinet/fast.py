@@ -456,7 +456,7 @@ def _fold(block: ConvNorm) -> tuple[Tensor, Tensor]:
     return _fold_pair(block.conv.weight, block.norm)
 
 
-def _fold_pair(weight: Tensor, norm: torch.nn.BatchNorm3d) -> tuple[Tensor, Tensor]:
+def _fold_pair(weight: Tensor, norm: torch.nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Return kernel and bias of a convolution followed by batch norm, computed in float64."""
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None

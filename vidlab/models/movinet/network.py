@@ -1,7 +1,9 @@
 """MoViNet as plain PyTorch modules: to read, to train, and to check the fast form against.
 
-Inside, activations are float32 ``[B, C, T, H, W]``. Names of parameters are what the
-safetensors files contain, so they are kept stable:
+Inside, activations are ``[B * T, C, H, W]``, channels last: the frames of all clips side by side,
+so that filters over pixels are plain 2-D convolutions, whose gradients PyTorch computes several
+times sooner than those of 3-D ones. A filter over time adds up the frames it spans. Names and
+shapes of parameters are what the safetensors files contain, so they are kept stable:
 
     stem.{conv,norm}
     layers.block1_layer0.{expansion,feature,projection,skip}.{conv,norm}
@@ -97,51 +99,67 @@ class ConvNorm(nn.Module):
             groups=groups,
             bias=False,
         )
-        self.norm = nn.BatchNorm3d(out_channels, eps=BATCH_NORM_EPSILON, momentum=0.01)
+        self.norm = _norm(out_channels)
         if self.is_split:
             self.temporal_conv = nn.Conv3d(
                 out_channels, out_channels, (frames, 1, 1), groups=groups, bias=False
             )
-            self.temporal_norm = nn.BatchNorm3d(out_channels, eps=BATCH_NORM_EPSILON, momentum=0.01)
+            self.temporal_norm = _norm(out_channels)
 
-    def forward(self, x: Tensor, past: list[Tensor] | None = None) -> Tensor:
-        """Filter `x` ``[B, C, T, H, W]``.
+    def forward(self, x: Tensor, num_frames: int = 1, past: list[Tensor] | None = None) -> Tensor:
+        """Filter `x` ``[B * T, C, H, W]``.
 
         Args:
             x: The input.
+            num_frames: T, which matters to filters over time only.
             past: Frames ``[B, H, W, C]`` before `x`, latest first, as many as the filter spans
                 besides its own; empty for zeros. Replaced by those for the frames after `x`.
         """
         if not self.is_split:
-            return self._finish(self.conv(self._pad_space(self._pad_time(x, past))), self.norm)
-        x = self._finish(self.conv(self._pad_space(x)), self.norm)
-        return self._finish(self.temporal_conv(self._pad_time(x, past)), self.temporal_norm)
+            return self._finish(self._filter(x, num_frames, past), self.norm)
+        x = self._finish(self._filter_space(x, self.conv.weight[:, :, 0]), self.norm)
+        frames = self._pad_time(x, num_frames, past)
+        taps = self.temporal_conv.weight[:, 0, :, 0, 0]  # depthwise: [C, kernel_frames]
+        y = frames[:, :num_frames] * taps[:, 0]
+        for k in range(1, self.kernel_frames):
+            y = torch.addcmul(y, frames[:, k : k + num_frames], taps[:, k])
+        return self._finish(y.flatten(0, 1).permute(0, 3, 1, 2), self.temporal_norm)
+
+    def _filter(self, x: Tensor, num_frames: int, past: list[Tensor] | None) -> Tensor:
+        if self.kernel_frames == 1:
+            return self._filter_space(x, self.conv.weight[:, :, 0])
+        frames = self._pad_time(x, num_frames, past)
+        taps = []
+        for k in range(self.kernel_frames):
+            span = frames[:, k : k + num_frames].flatten(0, 1).permute(0, 3, 1, 2)
+            taps.append(self._filter_space(span, self.conv.weight[:, :, k]))
+        return torch.stack(taps).sum(dim=0)
+
+    def _filter_space(self, x: Tensor, weight: Tensor) -> Tensor:
+        px, stride = self.conv.kernel_size[-1], self.conv.stride[-1]
+        if px > 1:
+            rows = same_padding(x.shape[-2], px, stride)
+            columns = same_padding(x.shape[-1], px, stride)
+            x = functional.pad(x, (*columns, *rows))
+        return functional.conv2d(x, weight, stride=stride, groups=self.conv.groups)
 
     def _finish(self, x: Tensor, norm: nn.Module) -> Tensor:
         x = norm(x)
         return x if self.activation is None else self.activation(x)
 
-    def _pad_time(self, x: Tensor, past: list[Tensor] | None) -> Tensor:
+    def _pad_time(self, x: Tensor, num_frames: int, past: list[Tensor] | None) -> Tensor:
+        # [B * T, C, H, W] -> [B, T + kernel_frames - 1, H, W, C]
+        frames = x.permute(0, 2, 3, 1).unflatten(0, (-1, num_frames))
         num_past = self.kernel_frames - 1
-        if num_past == 0:
-            return x
         if not self.causal:
-            return functional.pad(x, (0, 0, 0, 0, num_past // 2, num_past - num_past // 2))
+            return functional.pad(frames, (*[0] * 6, num_past // 2, num_past - num_past // 2))
         if past:
-            x = torch.cat([torch.stack(past[::-1], dim=1).permute(0, 4, 1, 2, 3), x], dim=2)
+            frames = torch.cat([torch.stack(past[::-1], dim=1), frames], dim=1)
         else:
-            x = functional.pad(x, (0, 0, 0, 0, num_past, 0))
+            frames = functional.pad(frames, (*[0] * 6, num_past, 0))
         if past is not None:
-            past[:] = [x[:, :, -n].permute(0, 2, 3, 1) for n in range(1, num_past + 1)]
-        return x
-
-    def _pad_space(self, x: Tensor) -> Tensor:
-        px, stride = self.conv.kernel_size[-1], self.conv.stride[-1]
-        if px == 1:
-            return x
-        rows = same_padding(x.shape[-2], px, stride)
-        columns = same_padding(x.shape[-1], px, stride)
-        return functional.pad(x, (*columns, *rows))
+            past[:] = [frames[:, -n] for n in range(1, num_past + 1)]
+        return frames
 
 
 class SqueezeExcitation(nn.Module):
@@ -161,11 +179,12 @@ class SqueezeExcitation(nn.Module):
             self.position_scale = nn.Parameter(torch.zeros(()))
 
     def forward(
-        self, x: Tensor, pool_sum: Tensor | None, frame_count: Tensor
+        self, x: Tensor, num_frames: int, pool_sum: Tensor | None, frame_count: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Return `x` ``[B, C, T, H, W]`` weighed, and the new sum over the frames so far."""
-        weights, pool_sum = self.weights(x.mean(dim=(3, 4)).transpose(1, 2), pool_sum, frame_count)
-        return x * weights.transpose(1, 2)[..., None, None], pool_sum
+        """Return `x` ``[B * T, C, H, W]`` weighed, and the new sum over the frames so far."""
+        per_frame = x.mean(dim=(2, 3)).unflatten(0, (-1, num_frames))
+        weights, pool_sum = self.weights(per_frame, pool_sum, frame_count)
+        return x * weights.expand_as(per_frame).flatten(0, 1)[..., None, None], pool_sum
 
     def weights(
         self, per_frame: Tensor, pool_sum: Tensor | None, frame_count: Tensor
@@ -210,23 +229,25 @@ class Bottleneck(nn.Module):
             ConvNorm(layer.in_channels, layer.out_channels) if layer.has_skip_projection else None
         )
 
-    def forward(self, x: Tensor, state: State, new_state: State) -> Tensor:
-        """Run on `x` ``[B, C, T, H, W]``, reading `state` and writing into `new_state`."""
+    def forward(self, x: Tensor, num_frames: int, state: State, new_state: State) -> Tensor:
+        """Run on `x` ``[B * T, C, H, W]``, reading `state` and writing into `new_state`."""
         skip = x
         if self.skip is not None:
             if self.stride > 1:
                 skip = average_pool_same(skip)
             skip = self.skip(skip)
         past = past_of(self.name, state)
-        x = self.feature(self.expansion(x), past)
+        x = self.feature(self.expansion(x), num_frames, past)
         new_state.update(zip(past_keys(self.name, len(past)), past, strict=True))
         if self.squeeze_excitation is not None:
             key = f"{self.name}_pool_sum"
-            x, pool_sum = self.squeeze_excitation(x, state.get(key), state["frame_count"])
+            x, pool_sum = self.squeeze_excitation(
+                x, num_frames, state.get(key), state["frame_count"]
+            )
             if pool_sum is not None:
                 new_state[key] = pool_sum
         projected: Tensor = self.projection(x)
-        return skip + self.residual_scale * projected
+        return torch.addcmul(skip, self.residual_scale, projected)
 
 
 class Head(nn.Module):
@@ -327,11 +348,13 @@ class MoViNet(nn.Module):
 
     def _features(self, frames: Tensor, state: State, new_state: State) -> Tensor:
         # [B, T, 3, H, W] -> averages over pixels [B, T, head channels].
-        x = self.stem(frames.transpose(1, 2))
+        num_frames = frames.shape[1]
+        x = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        x = self.stem(x)
         for layer in self.layers.values():
-            x = layer(x, state, new_state)
-        pooled: Tensor = self.head.project(x).mean(dim=(3, 4))
-        return pooled.transpose(1, 2)
+            x = layer(x, num_frames, state, new_state)
+        pooled: Tensor = self.head.project(x).mean(dim=(2, 3))
+        return pooled.unflatten(0, (-1, num_frames))
 
     def _whole_clip_state(self, clip: Tensor) -> State:
         return {"frame_count": torch.zeros((), dtype=torch.int64, device=clip.device)}
@@ -349,11 +372,15 @@ class MoViNet(nn.Module):
 
 
 def average_pool_same(x: Tensor) -> Tensor:
-    """Average ``[B, C, T, H, W]`` over 3x3 pixels at stride 2; padding does not count."""
+    """Average ``[N, C, H, W]`` over 3x3 pixels at stride 2; padding does not count."""
     padding = (*same_padding(x.shape[-1], 3, 2), *same_padding(x.shape[-2], 3, 2))
-    inside = functional.pad(x.new_ones(1, 1, 1, *x.shape[-2:]), padding)
-    ninths = functional.avg_pool3d(inside, (1, 3, 3), (1, 2, 2))
-    return functional.avg_pool3d(functional.pad(x, padding), (1, 3, 3), (1, 2, 2)) / ninths
+    inside = functional.pad(x.new_ones(1, 1, *x.shape[-2:]), padding)
+    ninths = functional.avg_pool2d(inside, 3, 2)
+    return functional.avg_pool2d(functional.pad(x, padding), 3, 2) / ninths
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON, momentum=0.01)
 
 
 def past_keys(layer: str, num_past: int) -> list[str]:
