@@ -21,6 +21,9 @@
     ├── DownloadError (OSError)
     │   └── OfflineError
     ├── PredictionsError (ValueError)       a predictions file or table that cannot be used
+    ├── DatasetError (ValueError)           labelled clips that nothing can be learnt from
+    ├── TrainingError (RuntimeError)        training that cannot go on
+    │   └── CheckpointError (ValueError)    a run that cannot be resumed
     └── WidgetError (RuntimeError)
 
 Each also subclasses the builtin that fits, so ``except ValueError`` and
@@ -125,6 +128,18 @@ class OfflineError(DownloadError):
 
 class PredictionsError(VidlabError, ValueError):
     """A predictions file or table that vidlab did not write, or that is damaged."""
+
+
+class DatasetError(VidlabError, ValueError):
+    """Labelled clips that cannot be read, are too few, or do not have what is asked for."""
+
+
+class TrainingError(VidlabError, RuntimeError):
+    """Training that cannot go on."""
+
+
+class CheckpointError(TrainingError, ValueError):
+    """A checkpoint that is damaged, or of a run with other data or options."""
 
 
 class WidgetError(VidlabError, RuntimeError):

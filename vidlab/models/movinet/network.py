@@ -27,7 +27,6 @@ from torch.nn import functional
 from vidlab.core.errors import OptionError
 from vidlab.models.movinet.spec import (
     BATCH_NORM_EPSILON,
-    HIDDEN_CHANNELS,
     LayerSpec,
     MovinetConfig,
     same_padding,
@@ -149,7 +148,7 @@ class ConvNorm(nn.Module):
 
     def _pad_time(self, x: Tensor, num_frames: int, past: list[Tensor] | None) -> Tensor:
         # [B * T, C, H, W] -> [B, T + kernel_frames - 1, H, W, C]
-        frames = x.permute(0, 2, 3, 1).unflatten(0, (-1, num_frames))
+        frames = x.permute(0, 2, 3, 1).reshape(-1, num_frames, *x.shape[2:], x.shape[1])
         num_past = self.kernel_frames - 1
         if not self.causal:
             return functional.pad(frames, (*[0] * 6, num_past // 2, num_past - num_past // 2))
@@ -182,7 +181,7 @@ class SqueezeExcitation(nn.Module):
         self, x: Tensor, num_frames: int, pool_sum: Tensor | None, frame_count: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """Return `x` ``[B * T, C, H, W]`` weighed, and the new sum over the frames so far."""
-        per_frame = x.mean(dim=(2, 3)).unflatten(0, (-1, num_frames))
+        per_frame = x.mean(dim=(2, 3)).reshape(-1, num_frames, x.shape[1])
         weights, pool_sum = self.weights(per_frame, pool_sum, frame_count)
         return x * weights.expand_as(per_frame).flatten(0, 1)[..., None, None], pool_sum
 
@@ -260,9 +259,9 @@ class Head(nn.Module):
             config.head_channels,
             activation=ACTIVATION_OF[config.activation],
         )
-        self.hidden = nn.Linear(config.head_channels, HIDDEN_CHANNELS)
+        self.hidden = nn.Linear(config.head_channels, config.hidden_channels)
         self.activation = ACTIVATION_OF[config.head_activation or config.activation]
-        self.classifier = nn.Linear(HIDDEN_CHANNELS, config.num_classes)
+        self.classifier = nn.Linear(config.hidden_channels, config.num_classes)
 
     def classify(self, features: Tensor) -> Tensor:
         """Return logits ``[..., num_classes]`` for averages `features` ``[..., C]``."""
@@ -354,7 +353,7 @@ class MoViNet(nn.Module):
         for layer in self.layers.values():
             x = layer(x, num_frames, state, new_state)
         pooled: Tensor = self.head.project(x).mean(dim=(2, 3))
-        return pooled.unflatten(0, (-1, num_frames))
+        return pooled.reshape(-1, num_frames, pooled.shape[1])
 
     def _whole_clip_state(self, clip: Tensor) -> State:
         return {"frame_count": torch.zeros((), dtype=torch.int64, device=clip.device)}

@@ -2,7 +2,8 @@
 
 The block tables are those of the paper (arXiv 2103.11511, tables 8 to 13) as the official
 definitions state them (public repository tensorflow/models,
-``official/projects/movinet/modeling/movinet.py``).
+``official/projects/movinet/modeling/movinet.py``). Size "xs" is vidlab's own: A0 with fewer and
+narrower layers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from vidlab.core.errors import OptionError, did_you_mean
 
-SIZES = ("a0", "a1", "a2", "a3", "a4", "a5")
+SIZES = ("xs", "a0", "a1", "a2", "a3", "a4", "a5")
 CONV_TYPES = ("3d", "2plus1d", "3d_2plus1d")
 SE_TYPES = ("3d", "2d", "2plus3d", "none")
 ACTIVATIONS = ("swish", "hard_swish", "relu6")
@@ -23,8 +24,8 @@ GATING_ACTIVATIONS = ("sigmoid", "hard_sigmoid")
 BATCH_NORM_EPSILON = 1e-3
 """Epsilon of every batch norm, as the official configuration sets it."""
 
-HIDDEN_CHANNELS = 2048
-"""Width of the layer before the classifier; the same in every size."""
+# Width of the layer before the classifier.
+_HIDDEN_CHANNELS, _HIDDEN_CHANNELS_XS = 2048, 512
 
 # Kernels (frames, rows and columns) are written as in the official table: K53 is 5x3x3.
 _KERNELS = {"13": (1, 3), "15": (1, 5), "33": (3, 3), "53": (5, 3)}
@@ -33,6 +34,18 @@ _KERNELS = {"13": (1, 3), "15": (1, 5), "33": (3, 3), "53": (5, 3)}
 # then for each block: output channels, expanded channels of its layers, kernels of its layers.
 _BlockRow = tuple[int, tuple[int, ...], str]
 _SIZES: dict[str, tuple[int, int, int, tuple[_BlockRow, ...]]] = {
+    "xs": (
+        128,
+        8,
+        256,
+        (
+            (8, (24,), "15"),
+            (24, (64, 64), "33 33"),
+            (40, (112, 88), "53 33"),
+            (40, (112, 112), "53 33"),
+            (72, (208, 168), "53 15"),
+        ),
+    ),
     "a0": (
         172,
         8,
@@ -192,7 +205,7 @@ class MovinetConfig:
     """Which MoViNet: everything that decides its layers and what they compute.
 
     Attributes:
-        size: ``"a0"`` to ``"a5"``.
+        size: ``"a0"`` to ``"a5"``, or ``"xs"``.
         causal: A stream model, which sees the past only and can go frame by frame.
         conv_type: ``"3d"``; or ``"2plus1d"`` and ``"3d_2plus1d"``, a spatial then a temporal
             convolution, which compute the same and differ in the official layer names only.
@@ -262,7 +275,7 @@ class MovinetConfig:
         encoding (where there is squeeze-excitation to add it to).
 
         Args:
-            size: ``"a0"`` to ``"a5"``, in either case.
+            size: ``"a0"`` to ``"a5"``, or ``"xs"``, in either case.
             kind: ``"base"`` or ``"stream"``.
             conv_type: See the class.
             se_type: See the class.
@@ -312,6 +325,11 @@ class MovinetConfig:
     def head_channels(self) -> int:
         """Channels that are averaged over pixels and frames before the classifier."""
         return _SIZES[self.size][2]
+
+    @property
+    def hidden_channels(self) -> int:
+        """Channels between the two layers of the classifier."""
+        return _HIDDEN_CHANNELS_XS if self.size == "xs" else _HIDDEN_CHANNELS
 
     @property
     def splits_time(self) -> bool:
