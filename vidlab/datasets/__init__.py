@@ -1,0 +1,47 @@
+"""Data made here, from nothing but seeds: people who do things, and all that is true about them.
+
+::
+
+    from vidlab import datasets
+
+    clip = datasets.render_clip(7)                     # StickClip: frames, labels, keypoints, boxes
+    clip.label, clip.rgb.shape                         # 'headbanging', (16, 172, 172, 3)
+    datasets.render_sequence(7).segments               # several actions, exact start and end
+    train = datasets.StickActions(seeds=range(5000))   # a torch Dataset
+    datasets.write_stick_actions("folder", seeds=range(240), num_sequences=10)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vidlab.datasets.actions import MIRRORED_LABELS, STICK_ACTIONS, TIME_ONLY_PAIRS
+from vidlab.datasets.rendering import KEYPOINT_NAMES, StickClip, render_clip, render_sequence
+from vidlab.datasets.writing import write_stick_actions
+
+if TYPE_CHECKING:
+    from vidlab.datasets.torch_dataset import StickActions as StickActions
+
+__all__ = [
+    "KEYPOINT_NAMES",
+    "MIRRORED_LABELS",
+    "STICK_ACTIONS",
+    "TIME_ONLY_PAIRS",
+    "StickActions",
+    "StickClip",
+    "render_clip",
+    "render_sequence",
+    "write_stick_actions",
+]
+
+
+def __getattr__(name: str) -> object:
+    # The one name here that needs torch.
+    if name == "StickActions":
+        from vidlab.core.dependencies import require
+
+        require("torch", why="the data set StickActions")
+        from vidlab.datasets.torch_dataset import StickActions
+
+        return StickActions
+    raise AttributeError(f"module 'vidlab.datasets' has no attribute {name!r}")
