@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vidlab.datasets.actions import MIRRORED_LABELS, STICK_ACTIONS, TIME_ONLY_PAIRS
-from vidlab.datasets.rendering import KEYPOINT_NAMES, StickClip, render_clip, render_sequence
+from vidlab.datasets.rendering import StickClip, render_clip, render_sequence
+from vidlab.datasets.scene import KEYPOINT_NAMES
 from vidlab.datasets.writing import write_stick_actions
 
 if TYPE_CHECKING:

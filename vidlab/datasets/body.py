@@ -66,7 +66,7 @@ class Body:
     @property
     def stand(self) -> float:
         """Height of the pelvis of a person at ease."""
-        return self.ankle + 0.97 * self.leg
+        return self.ankle + 0.988 * self.leg
 
 
 def random_body(rng: np.random.Generator) -> Body:
@@ -169,12 +169,14 @@ def rotation(angles: Floats) -> Floats:
 
 def turned(matrix: Floats, x: float, y: float, z: float) -> Floats:
     """Return a fixed vector turned by ``[T, 3, 3]``."""
-    return matrix @ np.array((x, y, z))
+    out: Floats = matrix @ np.array((x, y, z))
+    return out
 
 
 def rows(matrix: Floats, vectors: Floats) -> Floats:
     """Return vectors ``[T, 3]``, each turned by its own matrix."""
-    return np.einsum("tij,tj->ti", matrix, vectors)
+    out: Floats = np.einsum("tij,tj->ti", matrix, vectors)
+    return out
 
 
 @dataclass(frozen=True)
@@ -287,8 +289,3 @@ def solve(body: Body, pose: Pose) -> dict[str, Floats]:
             f"{side}_ear": head + turned(head_axes, sign * 0.98 * radius, -0.05 * radius, 0.0),
         }
     return joints
-
-
-def take(joints: dict[str, Floats], index: NDArray[np.intp] | slice) -> dict[str, Floats]:
-    """Return some times of solved joints."""
-    return {name: value[index] for name, value in joints.items()}

@@ -24,8 +24,8 @@ class Effects:
     """
 
     def __init__(self, rng: np.random.Generator, t: Floats, size_px: int) -> None:
-        gain = rng.uniform(0.72, 1.2) if rng.random() < 0.8 else 1.0
-        gamma = float(np.exp(rng.uniform(-0.25, 0.25)))
+        gain = rng.uniform(0.8, 1.15) if rng.random() < 0.8 else 1.0
+        gamma = float(np.exp(rng.uniform(-0.22, 0.18)))
         cast = 1.0 + rng.uniform(-0.07, 0.07, 3)
         lift = rng.uniform(0.0, 18.0) * (rng.random() < 0.3)
         seconds = float(t[-1] - t[0]) + 1e-6
@@ -36,7 +36,7 @@ class Effects:
         curve = lift + (255.0 - lift) / 255.0 * curve * (slow * flicker)[:, None, None]
         self._curves = np.clip(np.round(curve), 0, 255).astype(int).reshape(len(t), 768)
         self._vignette = _vignette(rng, size_px) if rng.random() < 0.5 else None
-        noise = rng.uniform(1.0, 9.0) if rng.random() < 0.6 else 0.0
+        noise = rng.uniform(1.0, 7.0) if rng.random() < 0.6 else 0.0
         self._sheet: Image.Image | None = None
         if noise:
             colourful = rng.random() < 0.6

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidlab.datasets.body import Body, Floats, turned
-from vidlab.datasets.parts import Colour, Part, hull, pick, toned
+from vidlab.datasets.parts import Colour, Part, pick, toned
 
 _SKIN: tuple[Colour, ...] = (
     (250, 218, 190), (240, 200, 165), (226, 178, 140), (204, 150, 110), (172, 118, 80),
@@ -68,8 +70,8 @@ def random_look(rng: np.random.Generator) -> Look:
     )
 
 
-def person(body: Body, look: Look, joints: dict[str, Floats], *, view: Floats) -> list[Part]:
-    """Return the parts of a person.
+class Figure:
+    """A person's parts around their joints, in ``parts``.
 
     Args:
         body: Lengths.
@@ -77,157 +79,208 @@ def person(body: Body, look: Look, joints: dict[str, Floats], *, view: Floats) -
         joints: From :func:`vidlab.datasets.body.solve`.
         view: The way from the head to the camera, unit vectors ``[T, 3]``.
     """
-    size = body.height / 1.7
-    thick = size * (0.55 + 0.45 * body.weight)
-    parts: list[Part] = []
 
-    def add(
-        *points: Floats, radius: tuple[float, ...] | float, colour: Colour, **options: object
+    def __init__(self, body: Body, look: Look, joints: dict[str, Floats], *, view: Floats) -> None:
+        self.parts: list[Part] = []
+        self._body, self._look, self._joints, self._view = body, look, joints, view
+        self._size = body.height / 1.7
+        self._thick = self._size * (0.55 + 0.45 * body.weight)
+        for side in "lr":
+            self._leg(side)
+            self._arm(side)
+        self._trunk()
+        self._head()
+
+    def _add(
+        self,
+        points: Sequence[Floats],
+        radii: Sequence[float],
+        colour: Colour,
+        name: str,
+        *,
+        anchor: Floats | None = None,
+        bias: float = 0.0,
+        shown: NDArray[np.bool_] | None = None,
+        shaded: bool = True,
     ) -> None:
-        parts.append(hull(*points, radius=radius, colour=colour, is_person=True, **options))
-
-    pelvis_axes, chest_axes, head_axes = (
-        joints[f"{name}_axes"] for name in ("pelvis", "chest", "head")
-    )
-    waist, neck, head = joints["waist"], joints["neck"], joints["head"]
-
-    for side in "lr":
-        hip, knee, ankle, heel, toe, shoulder, elbow, wrist, hand = (
-            joints[f"{side}_{name}"]
-            for name in (
-                "hip",
-                "knee",
-                "ankle",
-                "heel",
-                "toe",
-                "shoulder",
-                "elbow",
-                "wrist",
-                "hand",
+        self.parts.append(
+            Part(
+                np.stack(points, axis=1), np.array(radii), colour, name=name, anchor=anchor,
+                bias=bias, shown=shown, shaded=shaded, is_person=True,
             )
+        )  # fmt: skip
+
+    def _limb(self, side: str, names: Sequence[str]) -> list[Floats]:
+        return [self._joints[f"{side}_{name}"] for name in names]
+
+    def _leg(self, side: str) -> None:
+        hip, knee, ankle, heel, toe = self._limb(side, ("hip", "knee", "ankle", "heel", "toe"))
+        look, thick = self._look, self._thick
+        thigh_r, knee_r, ankle_r = 0.083 * thick, 0.056 * thick, 0.04 * thick
+        cloth = look.trousers if look.legs == 1 else look.skin
+        # The whole leg is sorted by its knee, so that its parts follow each other.
+        thigh, shin, foot = f"{side}_thigh", f"{side}_shin", f"{side}_foot"
+        # Below a skirt a thigh is seen from its hem on.
+        top = 0.4 * hip + 0.6 * knee if look.legs == 2 else hip
+        self._add(
+            (top, knee),
+            (thigh_r * (0.8 if look.legs == 2 else 1.0), knee_r),
+            cloth,
+            thigh,
+            anchor=knee,
         )
-        thigh_r, knee_r, ankle_r = 0.082 * thick, 0.056 * thick, 0.042 * thick
-        bare = look.legs != 1
-        add(hip, knee, radius=(thigh_r, knee_r), name=f"{side}_thigh",
-            colour=look.skin if bare else look.trousers)  # fmt: skip
-        middle = 0.5 * (hip + knee)
         if look.legs == 0:
-            low = 0.35 * hip + 0.65 * knee
-            add(hip, low, radius=(1.12 * thigh_r, 1.2 * knee_r), name=f"{side}_thigh",
-                colour=look.trousers, anchor=middle, bias=-0.004)  # fmt: skip
+            low = 0.3 * hip + 0.7 * knee
+            radii = 1.08 * thigh_r, 1.25 * knee_r
+            self._add((hip, low), radii, look.trousers, thigh, anchor=knee, bias=-0.001)
         # A calf is thickest below the knee.
         calf = 0.7 * knee + 0.3 * ankle
-        shin_colour = look.skin if bare else look.trousers
-        add(knee, calf, ankle, name=f"{side}_shin", colour=shin_colour,
-            radius=(knee_r, 1.04 * knee_r, ankle_r if bare else 1.25 * ankle_r))  # fmt: skip
-        foot_r = 0.038 * size
-        add(heel + (0, 0.3 * foot_r, 0), ankle, toe, name=f"{side}_foot", colour=look.shoes,
-            radius=(1.05 * foot_r, 0.95 * foot_r, foot_r), bias=-0.02)  # fmt: skip
+        radii3 = knee_r, 1.04 * knee_r, ankle_r * (1.3 if look.legs == 1 else 1.0)
+        self._add((knee, calf, ankle), radii3, cloth, shin, anchor=knee, bias=-0.002)
+        foot_r = 0.036 * self._size
+        points = heel + np.array((0.0, 0.3 * foot_r, 0.0)), ankle, toe
+        radii3 = 1.05 * foot_r, 0.95 * foot_r, foot_r
+        self._add(points, radii3, look.shoes, foot, anchor=knee, bias=-0.003)
 
-        arm_r, elbow_r, wrist_r = 0.05 * thick, 0.04 * thick, 0.03 * thick
-        sleeved = look.sleeve == 2
-        add(shoulder, elbow, radius=(arm_r, elbow_r), name=f"{side}_upper_arm",
-            colour=look.shirt if sleeved else look.skin)  # fmt: skip
+    def _arm(self, side: str) -> None:
+        shoulder, elbow, wrist, hand = self._limb(side, ("shoulder", "elbow", "wrist", "hand"))
+        look, thick = self._look, self._thick
+        arm_r, elbow_r, wrist_r = 0.05 * thick, 0.039 * thick, 0.03 * thick
+        long = look.sleeve == 2
+        cloth = look.shirt if long else look.skin
+        upper, fore, palm = f"{side}_upper_arm", f"{side}_forearm", f"{side}_hand"
+        anchor = 0.2 * shoulder + 0.4 * elbow + 0.4 * wrist
+        self._add((shoulder, elbow), (arm_r, elbow_r), cloth, upper, anchor=anchor)
         if look.sleeve == 1:
-            cuff = 0.45 * shoulder + 0.55 * elbow
-            add(shoulder, cuff, radius=(1.12 * arm_r, 1.22 * arm_r), name=f"{side}_upper_arm",
-                colour=look.shirt, anchor=0.5 * (shoulder + elbow), bias=-0.004)  # fmt: skip
-        add(elbow, wrist, radius=(elbow_r, wrist_r * (1.25 if sleeved else 1.0)),
-            name=f"{side}_forearm", colour=look.shirt if sleeved else look.skin)  # fmt: skip
-        palm = 0.55 * wrist + 0.45 * hand
-        add(wrist, palm, 0.15 * wrist + 0.85 * hand, name=f"{side}_hand", colour=look.skin,
-            radius=(0.9 * wrist_r, 0.04 * size, 0.026 * size), bias=-0.02)  # fmt: skip
+            end = 0.45 * shoulder + 0.55 * elbow
+            radii = 1.08 * arm_r, 1.12 * arm_r
+            self._add((shoulder, end), radii, look.shirt, upper, anchor=anchor, bias=-0.001)
+        radii = elbow_r, wrist_r * (1.3 if long else 1.0)
+        self._add((elbow, wrist), radii, cloth, fore, anchor=anchor, bias=-0.002)
+        points = wrist, 0.5 * wrist + 0.5 * hand, 0.15 * wrist + 0.85 * hand
+        radii3 = 0.95 * wrist_r, 0.04 * self._size, 0.027 * self._size
+        self._add(points, radii3, look.skin, palm, anchor=anchor, bias=-0.003)
 
-    # Trunk: hips, then the chest over them.
-    belly = 0.105 * size * body.weight**0.8
-    hip_points = [joints[f"{side}_hip"] for side in "lr"]
-    low_waist = waist + turned(pelvis_axes, 0.0, -0.05 * body.torso, 0.0)
-    add(*hip_points, low_waist, name="pelvis", colour=look.trousers,
-        radius=(0.095 * thick, 0.095 * thick, 0.98 * belly))  # fmt: skip
-    if look.legs == 2:
-        knees = [0.25 * joints[f"{side}_hip"] + 0.75 * joints[f"{side}_knee"] for side in "lr"]
-        add(*hip_points, *knees, name="pelvis", colour=look.trousers, bias=-0.03,
-            radius=(0.1 * thick, 0.1 * thick, 0.105 * thick, 0.105 * thick))  # fmt: skip
-    inner = [
-        joints[f"{side}_shoulder"] + turned(chest_axes, -sign * 0.025, -0.01, 0.0)
-        for side, sign in (("l", 1.0), ("r", -1.0))
-    ]
-    wide = body.shoulder * 0.62
-    ribs = [waist + turned(chest_axes, s * wide, 0.26 * body.torso, 0.0) for s in (1.0, -1.0)]
-    add(*inner, *ribs, waist, name="chest", colour=look.shirt,
-        radius=(0.062 * thick, 0.062 * thick, 0.085 * thick, 0.085 * thick, belly))  # fmt: skip
-    middle = 0.5 * (waist + neck)
-    if look.pattern in (3, 4):
-        for up in (0.3,) if look.pattern == 3 else (0.16, 0.36):
-            ends = [
-                waist + turned(chest_axes, s * wide * 1.12, (up + more) * body.torso, 0.0)
-                for s in (1.0, -1.0) for more in (-0.02, 0.02)
-            ]  # fmt: skip
-            add(*ends, name="chest", colour=look.accent, radius=0.06 * thick, anchor=middle,
-                bias=-0.002, shaded=False)  # fmt: skip
-    elif look.pattern == 5:
-        ahead = np.einsum("ti,ti->t", chest_axes[:, :, 2], view)
-        badge = waist + turned(chest_axes, 0.0, 0.34 * body.torso, 0.085 * thick)
-        add(badge, name="chest", colour=look.accent, radius=0.05 * size, anchor=middle, bias=-0.003,
-            shown=ahead > 0.25, shaded=False)  # fmt: skip
-    add(neck + turned(chest_axes, 0.0, -0.02, 0.0), 0.5 * (neck + head), name="neck",
-        colour=toned(look.skin, 0.92), radius=0.045 * thick, bias=0.02)  # fmt: skip
+    def _trunk(self) -> None:
+        body, look, joints, thick = self._body, self._look, self._joints, self._thick
+        waist, neck, head = joints["waist"], joints["neck"], joints["head"]
+        low, high = joints["pelvis_axes"], joints["chest_axes"]
+        belly = 0.1 * self._size * body.weight**0.8
+        hips = [joints[f"{side}_hip"] for side in "lr"]
+        hip_r = 0.092 * thick
+        self._add((*hips, waist), (hip_r, hip_r, belly), look.trousers, "pelvis", bias=0.01)
+        if look.legs == 2:
+            knees = [
+                0.28 * hip + 0.72 * joints[f"{side}_knee"]
+                for hip, side in zip(hips, "lr", strict=True)
+            ]
+            radii = 0.098 * thick, 0.098 * thick, 0.108 * thick, 0.108 * thick
+            self._add((*hips, *knees), radii, look.trousers, "pelvis", bias=-0.04)
+        across = 0.62 * body.shoulder
 
-    _head(add, body, look, head, head_axes, joints, view)
-    return parts
+        def on_chest(x: float, y: float, z: float = 0.0) -> Floats:
+            return waist + turned(high, x, y * body.torso, z)
 
+        shoulders = [
+            joints[f"{side}_shoulder"] + turned(high, -0.02 * sign, -0.01, 0.0)
+            for side, sign in (("l", 1.0), ("r", -1.0))
+        ]
+        ribs = [on_chest(sign * across, 0.26) for sign in (1.0, -1.0)]
+        hem = [
+            waist + turned(low, sign * 0.75 * body.hip, -0.12 * body.torso, 0.0)
+            for sign in (1.0, -1.0)
+        ]
+        shoulder_r, rib_r = 0.058 * thick, 0.085 * thick
+        self._add(
+            (*shoulders, *ribs, *hem),
+            (shoulder_r, shoulder_r, rib_r, rib_r, 0.98 * belly, 0.98 * belly),
+            look.shirt,
+            "chest",
+        )
+        middle = np.mean([*shoulders, *ribs, *hem], axis=0)
+        if look.pattern in (3, 4):
+            for up in (0.3,) if look.pattern == 3 else (0.14, 0.34):
+                ends = [on_chest(s * 1.06 * across, up + d) for s in (1, -1) for d in (-0.03, 0.03)]
+                self._add(ends, [0.068 * thick] * 4, look.accent, "chest", anchor=middle,
+                          bias=-0.002)  # fmt: skip
+        elif look.pattern == 5:
+            ahead = np.einsum("ti,ti->t", high[:, :, 2], self._view) > 0.25
+            badge = on_chest(0.0, 0.34, 0.09 * thick)
+            self._add([badge], [0.05 * self._size], look.accent, "chest", anchor=middle,
+                      bias=-0.003, shown=ahead, shaded=False)  # fmt: skip
+        throat = neck + turned(high, 0.0, -0.02, 0.0)
+        self._add((throat, 0.5 * (neck + head)), [0.043 * thick] * 2, toned(look.skin, 0.9), "neck",
+                  bias=0.02)  # fmt: skip
 
-def _head(add, body, look, head, axes, joints, view) -> None:
-    r = body.head
-    front = np.einsum("ti,ti->t", axes[:, :, 2], view)
-    away = front < -0.15
-    steps = iter(range(1, 40))
+    def _head(self) -> None:
+        look, joints, view = self._look, self._joints, self._view
+        head, axes, r = joints["head"], joints["head_axes"], self._body.head
+        hair, skin = look.hair, look.skin
+        away = np.einsum("ti,ti->t", axes[:, :, 2], view) < -0.2
+        order = iter(range(1, 40))
 
-    def on_head(*points: Floats, **options: object) -> None:
-        add(*points, name="head", anchor=head, bias=-0.0005 * next(steps) - 0.03, **options)
+        def at(x: float, y: float, z: float) -> Floats:
+            return head + turned(axes, x * r, y * r, z * r)
 
-    def at(x: float, y: float, z: float) -> Floats:
-        return head + turned(axes, x * r, y * r, z * r)
+        def add(
+            points: Sequence[tuple[float, float, float]],
+            radii: Sequence[float],
+            colour: Colour,
+            shown: NDArray[np.bool_] | None = None,
+            *,
+            shaded: bool = True,
+        ) -> None:
+            spots, sizes = [at(*each) for each in points], [size * r for size in radii]
+            self._add(spots, sizes, colour, "head", anchor=head, shown=shown, shaded=shaded,
+                      bias=-0.03 - 0.0005 * next(order))  # fmt: skip
 
-    def seen(x: float, y: float, z: float, *, margin: float = 0.1) -> Floats:
-        normal = turned(axes, x, y, z) / np.linalg.norm((x, y, z))
-        return np.einsum("ti,ti->t", normal, view) > margin
+        def seen(x: float, y: float, z: float, margin: float) -> NDArray[np.bool_]:
+            normal = turned(axes, x, y, z) / np.linalg.norm((x, y, z))
+            shown: NDArray[np.bool_] = np.einsum("ti,ti->t", normal, view) > margin
+            return shown
 
-    hair, skin = look.hair, look.skin
+        def hair_at(shown: NDArray[np.bool_]) -> None:
+            """Hair is behind the face, or before it when the face looks away."""
+            if look.style == 1:
+                ends = (
+                    (0.0, 0.05, -0.3),
+                    (0.45, -0.95, -0.35),
+                    (-0.45, -0.95, -0.35),
+                    (0.0, -1.2, -0.4),
+                )
+                add(ends, (0.95, 0.42, 0.42, 0.42), toned(hair, 0.92), shown)
+            elif look.style == 2:
+                add([(0.0, 0.75, -0.85)], [0.42], hair, shown)
+            if look.style == 3:
+                add([(0.0, 0.1, -0.1)], [0.98], skin, shown)
+            else:
+                crown = 1.04 if look.style < 5 else 1.2
+                add([(0.0, 0.1, -0.1), (0.0, 0.22, 0.06)], [crown, 0.94 * crown], hair, shown)
 
-    def hair_behind(shown: Floats | None) -> None:
-        if look.style == 3:
-            return
-        crown = 1.07 if look.style != 5 else 1.22
-        on_head(at(0, 0.16, -0.2), at(0, 0.3, 0.02), radius=(crown * 0.97 * r, crown * 0.88 * r),
-                colour=hair, shown=shown)  # fmt: skip
-        if look.style == 1:
-            on_head(at(0, 0.0, -0.3), at(0.42, -0.9, -0.5), at(-0.42, -0.9, -0.5), at(0, -1.2, -0.5),
-                    radius=(0.85 * r, 0.5 * r, 0.5 * r, 0.5 * r), colour=hair, shown=shown)  # fmt: skip
-        elif look.style == 2:
-            on_head(at(0, 0.75, -0.85), radius=0.42 * r, colour=hair, shown=shown)
-
-    hair_behind(~away)
-    for side, x in (("l", 0.98), ("r", -0.98)):
-        on_head(joints[f"{side}_ear"], radius=0.2 * r, colour=toned(skin, 0.9),
-                shown=seen(x, 0.0, 0.35, margin=-0.15))  # fmt: skip
-    on_head(at(0, 0.02, 0.06), at(0, -0.28, 0.16), radius=(0.93 * r, 0.74 * r), colour=skin)
-    if look.style not in (3, 4):
-        # A fringe: hair over the brow.
-        on_head(at(0, 0.62, 0.3), at(0.35, 0.55, 0.2), at(-0.35, 0.55, 0.2), radius=0.46 * r,
-                colour=hair, shown=~away)  # fmt: skip
-    if look.style == 4:
-        on_head(at(0, 0.42, 0.0), at(0, 0.55, -0.1), radius=(0.88 * r, 0.75 * r),
-                colour=look.accent, shown=~away)  # fmt: skip
-        on_head(at(0.3, 0.42, 1.1), at(-0.3, 0.42, 1.1), at(0.45, 0.42, 0.6), at(-0.45, 0.42, 0.6),
-                radius=0.13 * r, colour=toned(look.accent, 0.8), shown=~away)  # fmt: skip
-    for side, x in (("l", 0.38), ("r", -0.38)):
-        on_head(joints[f"{side}_eye"], radius=0.125 * r, colour=(36, 30, 34), shaded=False,
-                shown=seen(x, 0.12, 0.9, margin=0.22))  # fmt: skip
-    on_head(at(0, -0.12, 0.92), at(0, -0.05, 0.86), radius=0.15 * r, colour=toned(skin, 0.86),
-            shown=seen(0.0, -0.1, 1.0, margin=-0.25))  # fmt: skip
-    on_head(at(0.2, -0.5, 0.8), at(-0.2, -0.5, 0.8), at(0, -0.55, 0.84), radius=0.06 * r,
-            colour=(150, 60, 60), shaded=False, shown=seen(0.0, -0.45, 0.9, margin=0.25))  # fmt: skip
-    hair_behind(away)
-    if look.style == 4:
-        on_head(at(0, 0.35, -0.05), radius=1.0 * r, colour=look.accent, shown=away)
+        hair_at(~away)
+        # The face leaves hair free above the brow and behind the ears.
+        add([(0.0, -0.16, 0.22), (0.0, -0.42, 0.26)], [0.8, 0.62], skin, ~away)
+        for x in (0.96, -0.96):
+            add([(x, -0.12, 0.0)], [0.19], toned(skin, 0.93), seen(x, 0.0, 0.3, -0.1) & ~away)
+        if look.style == 4:
+            cap = look.accent
+            add([(0.0, 0.36, -0.12), (0.0, 0.45, 0.1)], [0.93, 0.8], cap, ~away)
+            brim = [(s * x, 0.34, z) for s in (1, -1) for x, z in ((0.3, 1.25), (0.55, 0.7))]
+            add(brim, [0.1] * 4, toned(cap, 0.8), ~away)
+        for x in (0.36, -0.36):
+            add([(x, 0.0, 0.95)], [0.12], (38, 32, 36), seen(x, 0.0, 0.9, 0.2), shaded=False)
+        add([(0.0, -0.26, 1.02), (0.0, -0.12, 0.92)], [0.13, 0.1], toned(skin, 0.84),
+            seen(0.0, -0.1, 1.0, -0.2))  # fmt: skip
+        smile = (0.26, -0.5, 0.84), (-0.26, -0.5, 0.84), (0.0, -0.62, 0.86)
+        add(
+            smile,
+            [0.045] * 3,
+            toned((196, 84, 78), 0.6 + 0.4 * skin[0] / 250),
+            seen(0.0, -0.5, 0.9, 0.4),
+            shaded=False,
+        )
+        for x in (0.96, -0.96):
+            add([(x, -0.12, 0.0)], [0.19], toned(skin, 0.93), away)
+        hair_at(away)
+        if look.style == 4:
+            add([(0.0, 0.34, -0.1)], [0.97], look.accent, away)

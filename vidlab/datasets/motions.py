@@ -44,8 +44,8 @@ class Motion:
     """Room to show, in body heights."""
     tall: float = 1.1
     """How high it reaches, in body heights."""
-    origin: Floats | None = None
-    """Where the stage's middle is for this motion, m, ``[T, 3]``; None leaves it where it is."""
+    origin: Floats = field(default_factory=lambda: np.zeros(3))
+    """How far the motion was moved from the stage's middle: x, z and yaw, ``[3]``."""
 
 
 MotionMaker = Callable[[Body, np.random.Generator, Floats, float], Motion]
@@ -57,7 +57,7 @@ def degrees(value: float) -> float:
 
 
 def facing(rng: np.random.Generator, spread: float, *, back: float = 0.0) -> float:
-    """Return a yaw within `spread` degrees of the camera, or with a chance of `back` away from it."""
+    """Return a yaw within `spread` degrees of the camera; `back` is the chance of the other way."""
     yaw = rng.uniform(-spread, spread)
     return degrees(yaw + 180.0 * (rng.random() < back))
 
@@ -74,12 +74,13 @@ def swing(rng: np.random.Generator, t: Floats, low: float, high: float) -> Float
 
 def bump(angle: Floats, sharp: float = 1.0) -> Floats:
     """Return 0 to 1 and back in each turn of `angle`; above 1, `sharp` shortens the time near 1."""
-    return (0.5 - 0.5 * np.cos(angle)) ** sharp
+    out: Floats = (0.5 - 0.5 * np.cos(angle)) ** sharp
+    return out
 
 
 def plateau(angle: Floats, width: float) -> Floats:
     """Return 0 to 1 and back with a rest at both ends; larger `width` makes the change quicker."""
-    return 0.5 - 0.5 * np.tanh(width * np.cos(angle)) / np.tanh(width)
+    return 0.5 - 0.5 * np.tanh(width * np.cos(angle)) / float(np.tanh(width))
 
 
 def smooth(x: Floats) -> Floats:
@@ -180,7 +181,7 @@ def clapping(body: Body, rng: np.random.Generator, t: Floats, seconds: float) ->
         pose[f"{side}_elbow"] = vector(t, 0.8, -0.8, -0.2)
     pose["spine"][:, 0] = 0.04 + 0.05 * apart
     pose["head"][:, 0] = _sway(rng, t, 0.08)
-    return Motion(_turned(pose, facing(rng, 65)))
+    return Motion(_turned(pose, facing(rng, 52)))
 
 
 def squat(body: Body, rng: np.random.Generator, t: Floats, seconds: float) -> Motion:
@@ -221,7 +222,7 @@ def push_up(body: Body, rng: np.random.Generator, t: Floats, seconds: float) -> 
     line = body.leg + body.torso
     rise = np.arcsin(np.clip((height - toes) / line, -0.9, 0.9))
     # The feet stay where they are; the hands are below the shoulders at the top.
-    back = -0.5 * line
+    back = -0.6 * line
     pitch = 0.5 * np.pi - rise
     pose["pelvis"] = vector(
         t, 0.0, toes + body.leg * np.sin(rise), back + 0.99 * body.leg * np.cos(rise)
@@ -245,7 +246,7 @@ def push_up(body: Body, rng: np.random.Generator, t: Floats, seconds: float) -> 
     return Motion(
         _turned(pose, yaw),
         lambda joints: mat(joints, *size, colour=colour) if has_mat else [],
-        wide=1.1,
+        wide=1.2,
         tall=0.5,
     )
 
@@ -458,15 +459,17 @@ def situp(body: Body, rng: np.random.Generator, t: Floats, seconds: float) -> Mo
             pose[f"{side}_elbow"] = vector(t, 0.8, -0.8, 0.3)
         else:  # Arms reach forward.
             pose[f"{side}_wrist"] = vector(t, 0.0, -0.15 - 0.2 * (1 - up), 0.9)
-    for values in (pose["pelvis"], pose["l_ankle"], pose["r_ankle"]):
-        values[:, 2] -= 0.02
+    # The middle of the lying body is the middle of the stage.
+    pose["pelvis"][:, 2] += 0.1 * body.height
+    for side in "lr":
+        pose[f"{side}_ankle"][:, 2] += 0.1 * body.height / body.leg
     has_mat = rng.random() < 0.7
     colour = pick(rng, MAT_COLOURS)
     size = (0.34 * body.height, 0.62 * body.height)
     return Motion(
         _turned(pose, sideways(rng, 50, 125)),
         lambda joints: mat(joints, *size, colour=colour) if has_mat else [],
-        wide=1.05,
+        wide=1.15,
         tall=0.6,
     )
 
@@ -684,7 +687,7 @@ def opening_door(body: Body, rng: np.random.Generator, t: Floats, seconds: float
     follow = 0.62 if pull else 0.45
     moved = opened * -towards * follow * reach_in * np.sin(most)
     aside = opened * (-0.25 if pull else 0.1) * reach_in
-    yaw = sideways(rng, 105, 165)
+    yaw = sideways(rng, 122, 170)
     pose["spine"][:, 1] = 0.25 * opened
     pose["spine"][:, 0] = (0.05 if pull else 0.16) * grab
     target = knob.copy()

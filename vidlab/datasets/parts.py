@@ -46,6 +46,8 @@ class Part:
 
     def scaled(self, size: Floats) -> Part:
         """Grow from the floor: `size` ``[T]`` is 0 for nothing and 1 for the whole."""
+        if (size == 1.0).all():
+            return self
         base = self.centres.mean(axis=1, keepdims=True) * (1.0, 0.0, 1.0)
         grown = base + (self.centres - base) * size[:, None, None]
         radii = np.broadcast_to(self.radii, self.centres.shape[:2]) * size[:, None]
@@ -54,12 +56,17 @@ class Part:
 
 
 def hull(
-    *points: Floats, radius: float | Sequence[float], colour: Colour, **options: object
+    *points: Floats,
+    radius: float | Sequence[float],
+    colour: Colour,
+    anchor: Floats | None = None,
+    bias: float = 0.0,
+    shaded: bool = True,
 ) -> Part:
     """Return the part around points ``[T, 3]``; one radius for all or one each."""
+    radii = np.broadcast_to(np.asarray(radius, np.float64), (len(points),))
     centres = np.stack(points, axis=1)
-    radii = np.broadcast_to(np.asarray(radius, float), (len(points),)).copy()
-    return Part(centres, radii, colour, **options)  # type: ignore[arg-type]
+    return Part(centres, radii, colour, anchor=anchor, bias=bias, shaded=shaded)
 
 
 def pick(rng: np.random.Generator, choices: Sequence[T]) -> T:
@@ -98,16 +105,6 @@ class Camera:
     shift: Floats
     zoom: Floats
     roll: Floats
-
-    def at(self, index: NDArray[np.intp]) -> Camera:
-        """Return the camera at some of its times."""
-        return replace(
-            self,
-            follow=self.follow[index],
-            shift=self.shift[index],
-            zoom=self.zoom[index],
-            roll=self.roll[index],
-        )
 
     @property
     def px_per_metre(self) -> float:
@@ -189,8 +186,8 @@ def outlines(parts: Sequence[Part], camera: Camera, *, light: tuple[float, float
     size = radii * scale.reshape(num_times, len(parts), most)
     key = camera.project(anchors)[1] + np.array([part.bias for part in parts])
     polygons = _support(xy, size)
-    lit = xy + 0.22 * size[..., None] * np.array(light)
-    lights = _support(lit, 0.68 * size)
+    lit = xy + 0.2 * size[..., None] * np.array(light)
+    lights = _support(lit, 0.8 * size)
     return Outlines(polygons, lights, np.argsort(-key, axis=1, kind="stable"), shown)
 
 
@@ -202,7 +199,8 @@ def _support(xy: Floats, size: Floats) -> Floats:
     best = np.argmax(far, axis=-2)
     centre = np.take_along_axis(xy, best[..., None], axis=-2)
     radius = np.take_along_axis(size, best, axis=-1)
-    return centre + radius[..., None] * normal
+    outline: Floats = centre + radius[..., None] * normal
+    return outline
 
 
 def on_grid(polygons: Floats, scale: float) -> NDArray[np.float32]:
@@ -215,7 +213,7 @@ def on_grid(polygons: Floats, scale: float) -> NDArray[np.float32]:
 
 
 def floor_shadow(parts: Sequence[Part], towards: tuple[float, float]) -> list[Part]:
-    """Return the parts' shadows on the floor; `towards` is the way they fall per metre of height."""
+    """Return the parts' shadows on the floor, which fall `towards` x and z per metre of height."""
     out = []
     for part in parts:
         height = np.maximum(part.centres[..., 1:2], 0.0)

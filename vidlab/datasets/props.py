@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -138,10 +139,7 @@ def rope(joints: Joints, *, angle: Floats, colour: Colour) -> list[Part]:
         (1.0 - s) * left + s * right + way * (length * np.sin(np.pi * s) ** 0.55)[:, None]
         for s in shares
     ]
-    return [
-        hull(a, b, radius=0.014, colour=colour, shaded=False)
-        for a, b in zip(points[:-1], points[1:], strict=True)
-    ]
+    return [hull(a, b, radius=0.014, colour=colour, shaded=False) for a, b in pairwise(points)]
 
 
 def balls(

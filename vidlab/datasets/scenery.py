@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
 
 from vidlab.datasets.body import Floats, vector
 from vidlab.datasets.parts import Camera, Colour, Part, hull, pick, toned
 
 _WALL: tuple[Colour, ...] = (
-    (226, 222, 212), (206, 214, 222), (222, 206, 190), (190, 208, 192), (214, 196, 210),
-    (168, 180, 190), (120, 140, 160), (236, 228, 196), (150, 130, 120), (96, 108, 120),
-    (196, 176, 148), (178, 200, 214),
+    (232, 226, 214), (206, 218, 228), (228, 208, 190), (190, 212, 196), (216, 198, 214),
+    (168, 184, 198), (124, 148, 172), (240, 230, 196), (164, 142, 128), (104, 120, 136),
+    (202, 180, 150), (178, 204, 220), (226, 186, 170), (84, 104, 112),
 )  # fmt: skip
 _FLOOR: tuple[Colour, ...] = (
-    (160, 124, 90), (186, 156, 118), (128, 96, 70), (150, 150, 148), (110, 116, 122),
-    (196, 190, 178), (96, 120, 100), (140, 110, 112),
+    (168, 130, 94), (196, 164, 124), (134, 100, 74), (158, 158, 154), (116, 122, 128),
+    (204, 198, 186), (104, 132, 110), (150, 118, 118),
 )  # fmt: skip
-_GRASS: tuple[Colour, ...] = ((118, 158, 84), (142, 168, 96), (96, 140, 88), (190, 174, 120))
-_SKY: tuple[Colour, ...] = ((146, 196, 236), (188, 214, 234), (236, 200, 170), (160, 170, 186))
+_GRASS: tuple[Colour, ...] = ((128, 170, 92), (150, 178, 104), (106, 152, 96), (202, 186, 130))
+_SKY: tuple[Colour, ...] = ((150, 202, 240), (194, 220, 238), (244, 208, 176), (172, 184, 200))
+_WOOD: Colour = (112, 82, 58)
+_FRAME: Colour = (244, 243, 238)
+
+_KINDS = ("plain", "texture", "room", "room", "room", "gym", "park", "park", "city")
+
+# The nearest a colour of the place may come to one of the person's clothes, sum over RGB.
+_CONTRAST = 90
 
 
 class Backdrop:
@@ -28,293 +37,370 @@ class Backdrop:
     Args:
         rng: Decides what it shows.
         camera: Whose path it has to cover.
+        avoid: Colours that should stand out before it.
+
+    Attributes:
+        back: Where the floor ends, metres behind the person.
+        is_outdoors: Whether there is a sky.
     """
 
-    def __init__(self, rng: np.random.Generator, camera: Camera) -> None:
+    def __init__(
+        self, rng: np.random.Generator, camera: Camera, *, avoid: Sequence[Colour]
+    ) -> None:
         size = camera.size_px
-        reach = camera.follow * camera.px_per_metre
-        slack = 0.06 * size + np.abs(camera.shift).max() + 0.5 * size * float(
-            (1.0 / camera.zoom).max() - 1.0
-        ) + 0.75 * size * float(np.abs(np.sin(camera.roll)).max())  # fmt: skip
-        slack = max(0.0, slack)
-        left, right = slack - reach.min(), slack + reach.max()
-        self.origin = (float(left), float(slack))
-        width, height = int(size + left + right) + 2, int(size + 2 * slack) + 2
-        self._camera = camera
-        self._image = self._paint(rng, width, height)
+        along = camera.follow * camera.px_per_metre
+        slack = 0.06 * size + float(np.abs(camera.shift).max())
+        slack += 0.75 * size * max(0.0, float(1.0 / camera.zoom.min()) - 1.0)
+        slack += 0.75 * size * float(np.abs(np.sin(camera.roll)).max())
+        left, right = slack - float(along.min()), slack + float(along.max())
+        self._origin = left, slack
+        self._camera, self._rng = camera, rng
+        self._avoid = np.array(avoid)
+        self._unit = camera.px_per_metre
+        self._width, self._height = int(size + left + right) + 2, int(size + 2.0 * slack) + 2
+        kind = pick(rng, _KINDS)
+        self.is_outdoors = kind in ("park", "city")
+        self.back = rng.uniform(1.0, 2.6)
+        if self.is_outdoors:
+            self.back = rng.uniform(6.0, 25.0) if kind == "park" else rng.uniform(2.5, 6.0)
+        self._edge = self._spot(0.0, 0.0, -self.back)[1]
+        self._image = Image.new("RGB", (self._width, self._height))
+        self._pen = ImageDraw.Draw(self._image)
+        getattr(self, f"_{kind}")()
+        self._finish()
+        self._seen: tuple[tuple[float, ...], Image.Image] = (), self._image
 
     def frame(self, index: int, camera: Camera) -> Image.Image:
         """Return what the camera sees of it."""
-        size = camera.size_px
-        return self._image.transform(
-            (size, size),
-            Image.Transform.AFFINE,
-            camera.to_canvas(index, self.origin),
-            Image.Resampling.BILINEAR,
-        )
+        way = camera.to_canvas(index, self._origin)
+        if way != self._seen[0]:  # A camera at rest sees the same again.
+            size = (camera.size_px, camera.size_px)
+            how = Image.Transform.AFFINE, way, Image.Resampling.BILINEAR
+            self._seen = way, self._image.transform(size, *how)
+        return self._seen[1].copy()
 
     def _spot(self, x: float, y: float, z: float) -> tuple[float, float]:
+        """Return where a place on the stage is in this picture."""
         flat, _ = self._camera.plain(np.array((x, y, z)))
-        return float(flat[0] + self.origin[0]), float(flat[1] + self.origin[1])
+        return float(flat[0] + self._origin[0]), float(flat[1] + self._origin[1])
 
-    def _paint(self, rng: np.random.Generator, width: int, height: int) -> Image.Image:
-        kind = pick(
-            rng, ("plain", "gradient", "texture", "room", "room", "gym", "outdoor", "outdoor")
-        )
-        image = Image.new("RGB", (width, height))
-        pen = ImageDraw.Draw(image)
-        wall = toned(pick(rng, _WALL), rng.uniform(0.75, 1.08))
-        floor = toned(pick(rng, _FLOOR), rng.uniform(0.75, 1.1))
-        if kind == "plain":
-            image.paste(wall, (0, 0, width, height))
-        elif kind == "gradient":
-            other = toned(pick(rng, _WALL), rng.uniform(0.6, 1.0))
-            image = _gradient(rng, wall, other, width, height)
-        elif kind == "texture":
-            other = toned(pick(rng, _WALL), rng.uniform(0.5, 0.9))
-            image = _clouds(rng, wall, other, width, height)
-        elif kind == "outdoor":
-            self._outdoor(rng, image)
-        else:
-            self._room(rng, pen, wall, floor, kind)
-        if kind in ("plain", "gradient", "texture") and rng.random() < 0.6:
-            edge = self._spot(0.0, 0.0, -rng.uniform(0.8, 3.0))[1]
-            soft = Image.new("L", (1, height))
-            soft.putdata([round(150 * min(1.0, max(0.0, (y - edge) / 3))) for y in range(height)])
-            image.paste(toned(floor, 0.8), (0, 0), soft.resize((width, height)))
+    def _colour(self, choices: Sequence[Colour], low: float = 0.85, high: float = 1.06) -> Colour:
+        """Return one of the colours, a little darker or lighter, that clothes stand out before."""
+        for _ in range(6):
+            colour = toned(pick(self._rng, choices), self._rng.uniform(low, high))
+            if np.abs(self._avoid - colour).sum(axis=1).min() > _CONTRAST:
+                break
+        return colour
+
+    def _thick(self, metres: float) -> int:
+        return max(1, round(metres * self._unit))
+
+    # ---- kinds -----------------------------------------------------------------------------
+
+    def _plain(self) -> None:
+        rng = self._rng
+        first, second = self._colour(_WALL), self._colour(_WALL)
+        if rng.random() < 0.4:
+            second = first
+        self._image.paste(_gradient(rng, first, second, self._width, self._height), (0, 0))
         if rng.random() < 0.7:
-            grain = _noise(rng, width, height, (6, 24, 80)) * rng.uniform(4, 14)
-            pixels = np.asarray(image, np.float32) + grain[..., None]
-            image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
-        blur = rng.uniform(0.0, 1.4) * self._camera.size_px / 172
-        return image.filter(ImageFilter.GaussianBlur(blur)) if blur > 0.4 else image
+            self._soft_floor()
 
-    def _room(
-        self,
-        rng: np.random.Generator,
-        pen: ImageDraw.ImageDraw,
-        wall: Colour,
-        floor: Colour,
-        kind: str,
-    ) -> None:
-        width, height = pen.im.size
-        back = -rng.uniform(0.9, 2.6)
-        edge = self._spot(0.0, 0.0, back)[1]
-        pen.rectangle((0, 0, width, height), fill=wall)
-        unit = self._camera.px_per_metre
+    def _texture(self) -> None:
+        rng = self._rng
+        first = self._colour(_WALL)
+        second = toned(first, rng.uniform(0.7, 0.88)) if rng.random() < 0.6 else self._colour(_WALL)
+        share = 0.5 + 0.3 * _noise(rng, self._width, self._height, (4, 9, 20, 43))
+        self._image.paste(_blend(first, second, np.clip(share, 0.0, 1.0)), (0, 0))
+        if rng.random() < 0.6:
+            self._soft_floor()
+
+    def _soft_floor(self) -> None:
+        y = np.arange(self._height)
+        share = np.clip((y - self._edge) / (0.03 * self._camera.size_px), 0.0, 1.0) * 0.6
+        mask = np.repeat(np.round(255 * share).astype(np.uint8)[:, None], self._width, axis=1)
+        self._image.paste(toned(self._colour(_FLOOR), 0.9), (0, 0), Image.fromarray(mask))
+
+    def _room(self) -> None:
+        rng, pen, unit = self._rng, self._pen, self._unit
+        wall, floor = self._colour(_WALL), self._colour(_FLOOR)
+        width, edge = self._width, self._edge
+        pen.rectangle((0, 0, width, self._height), fill=wall)
         style = pick(rng, ("plain", "stripes", "bricks", "panels"))
         if style == "stripes":
             step = rng.uniform(0.12, 0.5) * unit
-            for i in range(int(width / step) + 1):
-                if i % 2:
-                    pen.rectangle((i * step, 0, (i + 1) * step, edge), fill=toned(wall, 0.93))
+            for i in range(1, int(width / step) + 1, 2):
+                pen.rectangle((i * step, 0, (i + 1) * step, edge), fill=toned(wall, 0.94))
         elif style == "bricks":
             tall, wide = 0.13 * unit, 0.3 * unit
             for row in range(int(edge / tall) + 1):
                 y = edge - (row + 1) * tall
-                pen.line((0, y, width, y), fill=toned(wall, 0.86))
+                pen.line((0, y, width, y), fill=toned(wall, 0.88))
                 for i in range(int(width / wide) + 2):
                     x = (i - 0.5 * (row % 2)) * wide
-                    pen.line((x, y, x, y + tall), fill=toned(wall, 0.88))
+                    pen.line((x, y, x, y + tall), fill=toned(wall, 0.9))
         elif style == "panels":
             level = edge - rng.uniform(0.6, 1.1) * unit
-            pen.rectangle((0, level, width, edge), fill=toned(wall, 0.84))
-            pen.line(
-                (0, level, width, level), fill=toned(wall, 1.12), width=max(1, int(0.03 * unit))
-            )
-        pen.rectangle((0, edge, width, height), fill=floor)
-        # Boards or tiles run towards the vanishing point.
-        lines = toned(floor, 0.88)
-        gap = rng.uniform(0.2, 0.6)
-        span = 0.5 * width / unit + 4.0
-        for i in range(int(2 * span / gap) + 1):
-            x = -span + i * gap
-            pen.line((*self._spot(x, 0.0, back), *self._spot(x, 0.0, 2.0)), fill=lines)
-        if rng.random() < 0.5:
-            for i in range(12):
-                y = self._spot(0.0, 0.0, back + i * gap)[1]
-                pen.line((0, y, width, y), fill=lines)
-        pen.rectangle((0, edge - 0.09 * unit, width, edge), fill=toned(wall, 1.15))
-        for _ in range(int(rng.integers(0, 4 if kind == "room" else 2)) * max(1, width // 250)):
-            self._furniture(rng, pen, edge, unit)
+            pen.rectangle((0, level, width, edge), fill=toned(wall, 0.86))
+            pen.line((0, level, width, level), fill=toned(wall, 1.12), width=self._thick(0.03))
+        self._floor(floor, rng.uniform(0.2, 0.6))
+        for _ in range(int(rng.integers(1, 4)) * max(1, width // (2 * self._camera.size_px))):
+            self._furniture()
+        pen.rectangle((0, edge - 0.08 * unit, width, edge), fill=toned(wall, 1.12))
 
-    def _furniture(
-        self, rng: np.random.Generator, pen: ImageDraw.ImageDraw, edge: float, unit: float
-    ) -> None:
-        width = pen.im.size[0]
-        x = rng.uniform(-0.2 * unit, width)
-        colour = toned(pick(rng, _FLOOR + _WALL), rng.uniform(0.5, 1.0))
-        kind = rng.integers(3)
-        wide, tall = rng.uniform(0.4, 1.3) * unit, rng.uniform(0.4, 1.5) * unit
-        if kind == 0:  # A cupboard.
-            pen.rectangle((x, edge - tall, x + wide, edge + 0.05 * unit), fill=colour)
-            for i in range(1, int(rng.integers(2, 5))):
-                y = edge - tall + i * tall / 4
-                pen.line((x, y, x + wide, y), fill=toned(colour, 0.8))
-            pen.line((x + wide, edge - tall, x + wide, edge), fill=toned(colour, 0.7), width=2)
-        elif kind == 1:  # A picture.
+    def _gym(self) -> None:
+        rng, pen = self._rng, self._pen
+        wall, floor = self._colour(_WALL), self._colour(_FLOOR)
+        pen.rectangle((0, 0, self._width, self._height), fill=wall)
+        level = self._edge - rng.uniform(1.0, 1.8) * self._unit
+        pen.rectangle((0, level, self._width, self._edge), fill=self._colour(_FLOOR))
+        self._floor(floor, 1.2)
+        line = toned(pick(rng, (_FRAME, (220, 90, 70), (80, 120, 190))), 1.0)
+        for z in (-0.7 * self.back, 0.6):
+            y = self._spot(0.0, 0.0, z)[1]
+            pen.line((0, y, self._width, y), fill=line, width=self._thick(0.05))
+        x = rng.uniform(-1.0, 1.0)
+        ends = (*self._spot(x, 0.0, -self.back), *self._spot(x, 0.0, 2.0))
+        pen.line(ends, fill=line, width=self._thick(0.05))
+
+    def _floor(self, colour: Colour, gap: float) -> None:
+        """Draw a floor of boards, or of tiles."""
+        pen, width = self._pen, self._width
+        pen.rectangle((0, self._edge, width, self._height), fill=colour)
+        line = toned(colour, 0.9)
+        span = 0.5 * width / self._unit + 5.0
+        for i in range(int(2.0 * span / gap) + 1):
+            x = -span + i * gap
+            pen.line((*self._spot(x, 0.0, -self.back), *self._spot(x, 0.0, 2.0)), fill=line)
+        if self._rng.random() < 0.5:
+            for i in range(int((self.back + 2.0) / gap)):
+                y = self._spot(0.0, 0.0, i * gap - self.back)[1]
+                pen.line((0, y, width, y), fill=line)
+
+    def _furniture(self) -> None:
+        rng, pen, unit, edge = self._rng, self._pen, self._unit, self._edge
+        x = rng.uniform(-0.2 * unit, self._width)
+        wide, tall = rng.uniform(0.4, 1.2) * unit, rng.uniform(0.5, 1.5) * unit
+        colour = self._colour(_FLOOR + _WALL, 0.65, 1.0)
+        kind = pick(rng, ("cupboard", "picture", "window", "plant"))
+        if kind == "cupboard":
+            box = (x, edge - tall, x + wide, edge + 0.04 * unit)
+            pen.rectangle(box, fill=colour, outline=toned(colour, 0.75), width=self._thick(0.02))
+            shelves = int(rng.integers(2, 5))
+            for i in range(1, shelves):
+                y = edge - tall + i * tall / shelves
+                pen.line((x, y, x + wide, y), fill=toned(colour, 0.75), width=self._thick(0.015))
+        elif kind == "picture":
             y = edge - rng.uniform(1.3, 1.9) * unit
             box = (x, y, x + 0.7 * wide, y + 0.4 * tall)
-            pen.rectangle(
-                box, fill=colour, outline=toned(colour, 0.55), width=max(1, int(0.04 * unit))
-            )
-        else:  # A window.
-            y = edge - rng.uniform(1.6, 2.2) * unit
+            pen.rectangle(box, fill=colour, outline=toned(colour, 0.55), width=self._thick(0.04))
+        elif kind == "window":
+            y, middle = edge - rng.uniform(1.6, 2.2) * unit, x + 0.5 * wide
             box = (x, y, x + wide, y + 0.9 * unit)
-            pen.rectangle(
-                box, fill=pick(rng, _SKY), outline=(240, 240, 236), width=max(1, int(0.05 * unit))
-            )
-            middle = x + 0.5 * wide
-            pen.line(
-                (middle, y, middle, y + 0.9 * unit),
-                fill=(240, 240, 236),
-                width=max(1, int(0.03 * unit)),
-            )
+            pen.rectangle(box, fill=pick(rng, _SKY), outline=_FRAME, width=self._thick(0.06))
+            pen.line((middle, y, middle, y + 0.9 * unit), fill=_FRAME, width=self._thick(0.04))
+        else:
+            green = toned(pick(rng, _GRASS), 0.75)
+            for lean in np.linspace(-0.22, 0.22, 5).tolist():
+                tip = x + lean * unit, edge - (0.75 - abs(lean)) * unit
+                pen.line((x, edge - 0.25 * unit, *tip), fill=green, width=self._thick(0.06))
+            pot = [(x + sx * unit, edge + y * unit) for sx, y in
+                   ((-0.12, -0.28), (0.12, -0.28), (0.09, 0.02), (-0.09, 0.02))]  # fmt: skip
+            pen.polygon(pot, fill=(176, 100, 70))
 
-    def _outdoor(self, rng: np.random.Generator, image: Image.Image) -> None:
-        width, height = image.size
-        edge = self._spot(0.0, 0.0, -rng.uniform(6.0, 30.0))[1]
-        sky = toned(pick(rng, _SKY), rng.uniform(0.85, 1.05))
-        image.paste(_gradient(rng, sky, toned(sky, 1.15), width, height, angle=0.5 * np.pi), (0, 0))
-        pen = ImageDraw.Draw(image)
-        grass = toned(pick(rng, _GRASS), rng.uniform(0.8, 1.1))
-        unit = self._camera.px_per_metre
+    def _sky(self) -> None:
+        sky = toned(pick(self._rng, _SKY), self._rng.uniform(0.9, 1.04))
+        light = toned(sky, 1.14)
+        turn = 0.5 * np.pi
+        image = _gradient(self._rng, sky, light, self._width, self._height, turn=turn)
+        self._image.paste(image, (0, 0))
+
+    def _park(self) -> None:
+        rng, pen, unit, edge = self._rng, self._pen, self._unit, self._edge
+        self._sky()
+        grass = self._colour(_GRASS)
         for layer in range(2):
-            level = edge - (0.5 - 0.25 * layer) * unit * rng.uniform(0.2, 1.0)
-            colour = toned(grass, 0.72 + 0.12 * layer)
-            wave = rng.uniform(0.6, 2.5, 2) / unit
-            phase = rng.uniform(0.0, 6.3, 2)
-            xs = np.arange(0, width + 8, 8)
-            ys = level - 0.2 * unit * (
-                np.sin(xs * wave[0] + phase[0]) + 0.5 * np.sin(xs * wave[1] * 2.3 + phase[1])
+            level = edge - rng.uniform(0.05, 0.5 - 0.2 * layer) * unit
+            wave, phase = rng.uniform(0.6, 2.5, 2) / unit, rng.uniform(0.0, 6.3, 2)
+            x = np.arange(0, self._width + 8, 8)
+            y = level - 0.15 * unit * (
+                np.sin(x * wave[0] + phase[0]) + 0.5 * np.sin(2.3 * x * wave[1] + phase[1])
             )
-            outline = [
-                *zip(xs.tolist(), ys.tolist(), strict=True),
-                (width + 8, height),
-                (0, height),
-            ]
-            pen.polygon(outline, fill=colour)
-        pen.rectangle((0, edge, width, height), fill=grass)
-        for _ in range(int(rng.integers(0, 6)) * max(1, width // 300)):
-            x, size = rng.uniform(0, width), rng.uniform(0.25, 0.6) * unit
-            leaf = toned(grass, rng.uniform(0.5, 0.85))
-            base = edge + rng.uniform(-0.05, 0.1) * unit
-            pen.rectangle(
-                (x - 0.1 * size, base - 2 * size, x + 0.1 * size, base), fill=(104, 78, 56)
-            )
-            for dx, dy in ((0, -2.4), (-0.5, -1.9), (0.5, -1.9)):
-                middle = (x + dx * size, base + dy * size)
-                box = (
-                    middle[0] - 0.75 * size,
-                    middle[1] - 0.7 * size,
-                    middle[0] + 0.75 * size,
-                    middle[1] + 0.7 * size,
-                )
-                pen.ellipse(box, fill=leaf)
+            hill = [*zip(x.tolist(), y.tolist(), strict=True)]
+            corners = [(self._width + 8, self._height), (0, self._height)]
+            pen.polygon(hill + corners, fill=toned(grass, 0.76 + 0.1 * layer))
+        pen.rectangle((0, edge, self._width, self._height), fill=grass)
+        for _ in range(int(rng.integers(0, 6)) * max(1, self._width // 300)):
+            self._tree(rng.uniform(0, self._width), rng.uniform(0.25, 0.6) * unit, grass)
         if rng.random() < 0.5:  # A path under the feet.
             near, far = self._spot(0.0, 0.0, 0.9)[1], self._spot(0.0, 0.0, -0.9)[1]
-            pen.rectangle((0, far, width, near), fill=pick(rng, _FLOOR))
+            pen.rectangle((0, far, self._width, near), fill=self._colour(_FLOOR))
+
+    def _tree(self, x: float, size: float, grass: Colour) -> None:
+        pen, base = self._pen, self._edge + self._rng.uniform(-0.05, 0.1) * self._unit
+        leaf = toned(grass, self._rng.uniform(0.55, 0.85))
+        pen.rectangle((x - 0.1 * size, base - 2.0 * size, x + 0.1 * size, base), fill=_WOOD)
+        for shade, shift in ((0.86, 0.0), (1.0, -0.08)):
+            for dx, dy in ((0.0, -2.4), (-0.5, -1.9), (0.5, -1.9)):
+                left, top = x + (dx + shift) * size, base + (dy + shift) * size
+                half = 0.72 * size * (1.0 if shade < 1 else 0.85)
+                box = (left - half, top - half, left + half, top + half)
+                pen.ellipse(box, fill=toned(leaf, shade))
+
+    def _city(self) -> None:
+        rng, pen, unit, edge = self._rng, self._pen, self._unit, self._edge
+        self._sky()
+        x = -rng.uniform(0.0, 1.0) * unit
+        while x < self._width:
+            wide, tall = rng.uniform(0.9, 2.2) * unit, rng.uniform(1.4, 4.0) * unit
+            wall = self._colour(_WALL, 0.7, 1.0)
+            pen.rectangle((x, edge - tall, x + wide, edge), fill=wall)
+            glass = toned(pick(rng, _SKY), rng.uniform(0.55, 0.9))
+            across, up = rng.uniform(0.3, 0.45) * unit, rng.uniform(0.4, 0.55) * unit
+            for i in range(int((wide - 0.3 * across) / across)):
+                for j in range(int((tall - 0.2 * up) / up)):
+                    left, top = x + (i + 0.3) * across, edge - tall + (j + 0.3) * up
+                    pen.rectangle((left, top, left + 0.55 * across, top + 0.55 * up), fill=glass)
+            x += wide + rng.uniform(0.0, 0.4) * unit
+        self._floor(self._colour(_FLOOR, 0.7, 1.0), rng.uniform(0.5, 1.0))
+        y = self._spot(0.0, 0.0, -0.6 * self.back)[1]
+        pen.line((0, y, self._width, y), fill=_FRAME, width=self._thick(0.06))
+
+    def _finish(self) -> None:
+        """Add grain to the surfaces and bring the place more or less out of focus."""
+        rng = self._rng
+        if rng.random() < 0.6:
+            grain = _noise(rng, self._width, self._height, (6, 24, 80)) * rng.uniform(2.0, 8.0)
+            pixels = np.asarray(self._image, np.float32) + grain[..., None]
+            self._image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+        blur = rng.uniform(0.0, 1.2) * self._camera.size_px / 172
+        if blur > 0.3:
+            self._image = self._image.filter(ImageFilter.GaussianBlur(blur))
 
 
 def _gradient(
-    rng: np.random.Generator, first: Colour, second: Colour, width: int, height: int,
-    angle: float | None = None,
-) -> Image.Image:  # fmt: skip
-    turn = rng.uniform(0, 2 * np.pi) if angle is None else angle
-    x = np.linspace(-0.5, 0.5, width)[None, :] * np.cos(turn)
-    y = np.linspace(-0.5, 0.5, height)[:, None] * np.sin(turn)
-    share = np.clip((x + y) + 0.5, 0.0, 1.0)[..., None]
-    pixels = (1.0 - share) * np.array(first) + share * np.array(second)
+    rng: np.random.Generator,
+    first: Colour,
+    second: Colour,
+    width: int,
+    height: int,
+    *,
+    turn: float | None = None,
+) -> Image.Image:
+    angle = rng.uniform(0.0, 2.0 * np.pi) if turn is None else turn
+    x = np.linspace(-0.5, 0.5, width)[None, :] * np.cos(angle)
+    y = np.linspace(-0.5, 0.5, height)[:, None] * np.sin(angle)
+    return _blend(first, second, np.clip(x + y + 0.5, 0.0, 1.0))
+
+
+def _blend(first: Colour, second: Colour, share: NDArray[np.floating]) -> Image.Image:
+    part = share[..., None]
+    pixels = (1.0 - part) * np.array(first, np.float32) + part * np.array(second, np.float32)
     return Image.fromarray(np.round(pixels).astype(np.uint8))
 
 
 def _noise(
-    rng: np.random.Generator, width: int, height: int, cells: tuple[int, ...]
+    rng: np.random.Generator, width: int, height: int, cells: Sequence[int]
 ) -> NDArray[np.float32]:
     """Return smooth noise about 0 with a deviation near 1, coarse to fine."""
     total = np.zeros((height, width), np.float32)
+    most = max(width, height)
     for octave, count in enumerate(cells):
-        shape = (
-            max(2, count * height // max(width, height)),
-            max(2, count * width // max(width, height)),
-        )
+        shape = max(2, count * height // most), max(2, count * width // most)
         grid = rng.standard_normal(shape, dtype=np.float32)
         layer = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
         total += np.asarray(layer) * 0.7**octave
     return total
 
 
-def _clouds(
-    rng: np.random.Generator, first: Colour, second: Colour, width: int, height: int
-) -> Image.Image:
-    share = 0.5 + 0.35 * _noise(rng, width, height, (5, 11, 23, 47))
-    share = np.clip(share, 0.0, 1.0)[..., None]
-    pixels = (1.0 - share) * np.array(first, np.float32) + share * np.array(second, np.float32)
-    return Image.fromarray(np.round(pixels).astype(np.uint8))
-
-
-def movers(rng: np.random.Generator, t: Floats, camera: Camera) -> list[Part]:
-    """Return what drifts behind the person: clouds, or passers-by far away; often nothing."""
-    kind = pick(rng, ("none", "none", "none", "clouds", "people", "people"))
-    middle = 0.5 * float(t[0] + t[-1])
+def movers(rng: np.random.Generator, t: Floats, camera: Camera, place: Backdrop) -> list[Part]:
+    """Return what drifts behind the person: clouds, or passers-by; often nothing."""
+    if rng.random() < 0.5:
+        return []
     parts: list[Part] = []
-    for _ in range(0 if kind == "none" else int(rng.integers(1, 4))):
-        speed = rng.uniform(-0.6, 0.6)
-        back = -rng.uniform(2.5, 6.0)
-        x = rng.uniform(-3.0, 3.0) + speed * (t - middle) + camera.follow * rng.uniform(0.0, 0.4)
-        if kind == "clouds":
-            y = rng.uniform(2.6, 3.6)
-            grey = int(rng.integers(205, 248))
-            for _ in range(3):
-                dx, dy = rng.uniform(-0.6, 0.6), rng.uniform(-0.12, 0.12)
-                spot = vector(t, x + dx, y + dy, back)
-                parts.append(hull(spot, radius=rng.uniform(0.2, 0.4), colour=(grey, grey, grey),
-                                  bias=20.0, shaded=False))  # fmt: skip
-            continue
-        tall = rng.uniform(1.2, 1.85)
-        coat = tuple(int(c) for c in rng.integers(50, 190, 3))
-        grey = toned((coat[0], coat[1], coat[2]), 0.9)
-        step = 0.18 * np.sin(5.0 * t * (1.0 if speed > 0 else -1.0) + rng.uniform(0, 6))
-        for sign in (-1.0, 1.0):
-            parts.append(hull(vector(t, x, 0.5 * tall, back), vector(t, x + sign * step, 0.05, back),
-                              radius=0.08, colour=toned(grey, 0.7), bias=10.0, shaded=False))  # fmt: skip
-        parts.append(hull(vector(t, x, 0.52 * tall, back), vector(t, x, 0.78 * tall, back),
-                          radius=0.16, colour=grey, bias=9.5, shaded=False))  # fmt: skip
-        parts.append(hull(vector(t, x, 0.92 * tall, back), radius=0.11, colour=(196, 156, 124),
-                          bias=9.4, shaded=False))  # fmt: skip
+    reach = 0.6 * camera.size_px / camera.px_per_metre
+    for _ in range(int(rng.integers(1, 4))):
+        speed = rng.uniform(-0.7, 0.7)
+        way = speed * (t - 0.5 * float(t[0] + t[-1]))
+        if place.is_outdoors and rng.random() < 0.4:
+            x = rng.uniform(-3.0, 3.0) * reach + 0.6 * way + 0.9 * camera.follow
+            parts += _cloud(rng, t, x, -4.0)
+        else:
+            z = -rng.uniform(0.8 * min(place.back, 1.4), min(place.back, 6.0) - 0.1)
+            x = rng.uniform(-1.0, 1.0) * reach * (1.0 - 0.15 * z) + way + camera.follow
+            parts += _passer_by(rng, t, x, z, speed)
     return parts
 
 
+def _cloud(rng: np.random.Generator, t: Floats, x: Floats, z: float) -> list[Part]:
+    y, grey = rng.uniform(2.8, 4.0), int(rng.integers(225, 252))
+    return [
+        hull(
+            vector(t, x + rng.uniform(-0.7, 0.7), y + rng.uniform(-0.12, 0.12), z),
+            radius=rng.uniform(0.2, 0.45), colour=(grey, grey, grey), bias=20.0, shaded=False,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+
+
+def _passer_by(
+    rng: np.random.Generator, t: Floats, x: Floats, z: float, speed: float
+) -> list[Part]:
+    tall = rng.uniform(1.2, 1.85)
+    coat, legs = (toned(pick(rng, _WALL + _FLOOR), rng.uniform(0.5, 0.9)) for _ in range(2))
+    skin, hair = toned((236, 190, 154), rng.uniform(0.4, 1.0)), toned(_WOOD, rng.uniform(0.4, 1.3))
+    phase = 4.5 * t + rng.uniform(0.0, 6.3)
+    step = 0.11 * tall * np.sin(phase) * min(1.0, 3.0 * abs(speed))
+
+    def part(*points: tuple[Floats | float, float], radius: float, colour: Colour) -> Part:
+        spots = [vector(t, x + dx, y * tall, z) for dx, y in points]
+        return hull(*spots, radius=radius * tall, colour=colour, bias=0.4)
+
+    ahead = 0.02 * np.sign(speed) * tall
+    return [
+        *(part((0.0, 0.5), (s * step, 0.05), radius=0.042, colour=legs) for s in (-1.0, 1.0)),
+        *(
+            part((s * step, 0.025), (s * step + 2.0 * ahead, 0.02), radius=0.022, colour=hair)
+            for s in (-1.0, 1.0)
+        ),
+        part((0.0, 0.52), (0.0, 0.77), radius=0.075, colour=coat),
+        part((0.0, 0.75), (-0.7 * step, 0.5), radius=0.03, colour=toned(coat, 0.9)),
+        part((-ahead, 0.945), radius=0.068, colour=hair),
+        part((ahead, 0.925), radius=0.055, colour=skin),
+    ]
+
+
 def occluders(rng: np.random.Generator, t: Floats, camera: Camera, height: float) -> list[Part]:
-    """Return what stands before the person, mostly at the side: a post, a plant, a box; often nothing."""
+    """Return what stands before the person, mostly at the side; often nothing."""
     if rng.random() > 0.28:
         return []
     near = min(1.4, 0.35 * camera.distance) * rng.uniform(0.7, 1.0)
     span = 0.5 * camera.size_px / camera.focal_px * (camera.distance - near)
-    x = span * rng.uniform(0.35, 0.95) * (1.0 if rng.random() < 0.5 else -1.0)
+    side = 1.0 if rng.random() < 0.5 else -1.0
+    x = span * rng.uniform(0.35, 0.95) * side + float(rng.choice(camera.follow))
     kind = pick(rng, ("post", "plant", "box"))
     colour = toned(pick(rng, _FLOOR), rng.uniform(0.5, 1.0))
     if kind == "post":
-        wide = rng.uniform(0.03, 0.07)
-        return [hull(vector(t, x, -1.0, near), vector(t, x, 4.0, near), radius=wide, colour=colour)]
+        ends = vector(t, x, -1.0, near), vector(t, x, 4.0, near)
+        return [hull(*ends, radius=rng.uniform(0.03, 0.07), colour=colour)]
     if kind == "box":
         wide, tall = rng.uniform(0.15, 0.4), rng.uniform(0.2, 0.45) * height
         corners = [vector(t, x + sx * wide, y, near) for sx in (-1, 1) for y in (-0.5, tall)]
         return [hull(*corners, radius=0.03, colour=colour)]
-    green = toned(pick(rng, _GRASS), rng.uniform(0.5, 0.85))
-    parts = []
+    green = toned(pick(rng, _GRASS), rng.uniform(0.55, 0.85))
+    leaves = []
     for _ in range(7):
         lean, tall = rng.uniform(-0.35, 0.35), rng.uniform(0.3, 0.75) * height
-        wave = 0.02 * np.sin(rng.uniform(1.0, 3.0) * t + rng.uniform(0, 6))
+        wave = 0.02 * np.sin(rng.uniform(1.0, 3.0) * t + rng.uniform(0.0, 6.3))
         root, tip = vector(t, x, -0.1, near), vector(t, x + lean + wave, tall, near)
-        middle = 0.4 * root + 0.6 * tip
-        parts.append(hull(root, middle, tip, radius=(0.01, rng.uniform(0.03, 0.06), 0.008),
-                          colour=toned(green, rng.uniform(0.85, 1.15))))  # fmt: skip
-    return parts
+        radii = 0.01, rng.uniform(0.03, 0.06), 0.008
+        shade = toned(green, rng.uniform(0.85, 1.15))
+        leaves.append(hull(root, 0.4 * root + 0.6 * tip, tip, radius=radii, colour=shade))
+    return leaves
 
 
 def drift(rng: np.random.Generator, t: Floats, size: float, seconds: float) -> Floats:
-    """Return a smooth unrest ``[T]`` of deviation `size`, alike forward and backward in time."""
+    """Return a smooth unrest ``[T]`` of about `size`, alike forward and backward in time."""
     out = np.zeros(len(t))
     for octave in range(3):
         rate = rng.uniform(0.5, 1.5) * 2.0**octave / seconds

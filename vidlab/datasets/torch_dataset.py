@@ -43,7 +43,7 @@ class StickActions(torch.utils.data.Dataset[tuple[Any, int]]):
     ) -> None:
         if not len(seeds):
             raise OptionError("seeds must hold at least one seed; got none.")
-        check_options(min(seeds), size_px, frame_rate, num_frames)
+        check_options(min(seeds), size_px=size_px, frame_rate=frame_rate, num_frames=num_frames)
         self.seeds = seeds
         self.size_px, self.frame_rate, self.num_frames = size_px, frame_rate, num_frames
         self.transform = transform

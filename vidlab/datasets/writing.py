@@ -14,16 +14,8 @@ from tqdm.auto import tqdm
 
 from vidlab.core.errors import OptionError
 from vidlab.core.files import as_path, atomic_write
-from vidlab.datasets.actions import REVERSED_FROM
-from vidlab.datasets.rendering import (
-    KEYPOINT_NAMES,
-    Scene,
-    StickClip,
-    clip_scene,
-    label_of,
-    render_clip,
-    sequence_scene,
-)
+from vidlab.datasets.rendering import StickClip, render_clip, render_sequence
+from vidlab.datasets.scene import KEYPOINT_NAMES
 from vidlab.video.writer import VideoWriter
 
 # Pairs of COCO's keypoints, counted from 1, that its viewers join by a line.
@@ -85,9 +77,9 @@ def write_stick_actions(
             coco.add(name, clip)
             bar.update()
         for seed in seeds[:num_sequences]:
-            clip = sequence_scene(
-                seed, labels=None, num_actions=num_actions, size_px=size_px, frame_rate=frame_rate
-            ).clip()
+            clip = render_sequence(
+                seed, num_actions=num_actions, size_px=size_px, frame_rate=frame_rate
+            )
             name = f"sequences/{seed}.mp4"
             write_video(root / name, clip)
             tables.append(_segments(name, clip.segments))
