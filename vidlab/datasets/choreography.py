@@ -62,8 +62,9 @@ def perform(
     for i, step in enumerate(plan):
         ends = _motion(body, seed, plan, i, np.array((0.0, step.seconds))).pose["root"]
         motion = _motion(body, seed, plan, i, np.clip(times - step.start, 0.0, step.seconds))
-        # Go on from where the last action ended, and turn the short way.
-        shift = place - ends[0]
+        # Go on from where the last action ended, and turn the short way. On the way to the next one
+        # the person comes back halfway from what they went towards the camera or away from it.
+        shift = place * (1.0, 1.0 if undoes(plan, i) else 0.5, 1.0) - ends[0]
         shift[2] = 2.0 * np.pi * np.round(shift[2] / (2.0 * np.pi))
         motion.pose["root"] += shift
         motion.origin = shift

@@ -81,8 +81,8 @@ class Scene:
         used = [
             part for motion, size in acted.motions for part in _things(motion, size, self._joints)
         ]
-        worn = (look.shirt, look.trousers, look.skin)
-        self._backdrop = Backdrop(place, self._camera, avoid=worn)
+        seen = {look.shirt, look.trousers, look.skin, *(part.colour for part in used)}
+        self._backdrop = Backdrop(place, self._camera, avoid=sorted(seen))
         around = movers(place, times, self._camera, self._backdrop)
         around += occluders(place, times, self._camera, body.height)
         self._parts = figure + used + around
@@ -215,6 +215,16 @@ def _view(camera: Camera, points: Floats) -> Floats:
     return unit
 
 
+def _slowed(x: Floats, t: Floats) -> Floats:
+    """Return the mean of `x` ``[T]`` over a second or so around each time."""
+    out = np.empty_like(x)
+    for i, now in enumerate(t.tolist()):
+        near = np.abs(t - now) < 2.0
+        weight = np.exp(-0.5 * ((t[near] - now) / 0.7) ** 2)
+        out[i] = weight @ x[near] / weight.sum()
+    return out
+
+
 def _things(motion: Motion, size: Floats, joints: dict[str, Floats]) -> list[Part]:
     """Return what a motion uses, grown to `size` ``[T]``.
 
@@ -243,10 +253,15 @@ def _camera(
     room = max(0.0, 1.0 - body.height * tall / across)
     target = across * (0.5 - rng.uniform(0.3, 0.7) * room)
 
-    # Follow somebody who crosses the picture at least so far that they stay in it.
+    # Follow somebody who crosses the picture at least so far that they stay in it; through several
+    # actions, come to where each is done.
     x = acted.pose["root"][:, 0]
+    several = len(acted.motions) > 1
+    if several:
+        x = _slowed(x, t)
     middle, half = 0.5 * (x.max() + x.min()), 0.5 * (x.max() - x.min())
     share = rng.uniform(max(0.0, 1.0 - 0.34 * across / max(half, 1e-6)), 1.0) * (half > 0.3)
+    share = 1.0 if several else share
     free = 0.5 * across - 0.42 * body.height * wide - (1.0 - share) * half
     follow = middle + share * (x - middle) + rng.uniform(-1.0, 1.0) * max(0.0, free)
 
