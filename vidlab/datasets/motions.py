@@ -334,7 +334,7 @@ def _walking(
     )  # fmt: skip
     pose["pelvis"][:, 1] = body.stand - body.leg * (0.045 + 0.02 * np.cos(2.0 * TAU * cycle))
     pose["spine"][:, 0] = rng.uniform(0.0, 0.1)
-    yaw = sign * degrees(90.0 + rng.uniform(-28, 28))
+    yaw = sign * degrees(90.0 + rng.uniform(-18, 18))
     way = (t - 0.5 * seconds) * step * body.leg * rate / stance
     pose["root"][:, 0] = way * np.sin(yaw)
     pose["root"][:, 1] = way * np.cos(yaw)
