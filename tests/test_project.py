@@ -35,9 +35,11 @@ PUBLIC_NAMES = {
     "VidlabError",
     "Video",
     "compare",
+    "datasets",
     "list_models",
     "load_model",
     "predict",
+    "sample_videos",
     "stream",
 }
 HEAVY = {"matplotlib", "tensorflow", "tensorflow_hub", "tf_keras", "torch", "torchvision"}
@@ -68,7 +70,7 @@ def test_public_names():
     assert set(vidlab.__all__) == PUBLIC_NAMES
     assert set(dir(vidlab)) >= PUBLIC_NAMES
     for name in PUBLIC_NAMES:
-        assert getattr(vidlab, name).__name__ == name
+        assert getattr(vidlab, name).__name__.removeprefix("vidlab.") == name
 
 
 def test_unknown_public_name_is_an_attribute_error():

@@ -22,10 +22,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vidlab import datasets as datasets
     from vidlab.comparison import Comparison as Comparison
     from vidlab.comparison import compare as compare
     from vidlab.core.errors import VidlabError as VidlabError
     from vidlab.core.labels import LabelMap as LabelMap
+    from vidlab.datasets import sample_videos as sample_videos
     from vidlab.inference import predict as predict
     from vidlab.inference import stream as stream
     from vidlab.models import list_models as list_models
@@ -50,13 +52,19 @@ _HOME_OF = {
     "list_models": "vidlab.models",
     "load_model": "vidlab.models",
     "predict": "vidlab.inference",
+    "sample_videos": "vidlab.datasets",
     "stream": "vidlab.inference",
 }
 
-__all__ = sorted(_HOME_OF)
+# Parts of vidlab that are used by their own name, as vidlab.datasets.
+_MODULES = ("datasets",)
+
+__all__ = sorted([*_HOME_OF, *_MODULES])
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f"vidlab.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'vidlab' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME_OF[name]), name)
@@ -65,4 +73,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME_OF])
+    return sorted({*globals(), *__all__})

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from vidlab.datasets.actions import MIRRORED_LABELS, STICK_ACTIONS, TIME_ONLY_PAIRS
 from vidlab.datasets.rendering import StickClip, render_clip, render_sequence
+from vidlab.datasets.samples import SampleVideos, sample_videos
 from vidlab.datasets.scene import KEYPOINT_NAMES
 from vidlab.datasets.writing import write_stick_actions
 
@@ -28,10 +29,12 @@ __all__ = [
     "MIRRORED_LABELS",
     "STICK_ACTIONS",
     "TIME_ONLY_PAIRS",
+    "SampleVideos",
     "StickActions",
     "StickClip",
     "render_clip",
     "render_sequence",
+    "sample_videos",
     "write_stick_actions",
 ]
 

@@ -1,0 +1,76 @@
+"""Make the sample videos of data/: StickActions clips, two sequences, and what happens in them.
+
+Everything is drawn by the project, so that it can be shipped. Run it again after a change of
+``vidlab.datasets``: ``.venv/bin/python scripts/make_data.py``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from vidlab.datasets import render_clip, render_sequence
+from vidlab.datasets.writing import segments_of, write_segments, write_video
+
+FOLDER = Path(__file__).parents[1] / "data"
+
+# Seeds far from those that people train and test with.
+CLIPS = {
+    "jumping_jacks": (9_000_002, "jumping jacks"),
+    "juggling_balls": (9_000_405, "juggling balls"),
+    "moonwalking_right": (9_000_702, "moonwalking right"),
+    "sitting_down": (9_000_101, "sitting down"),
+    "squat": (9_000_303, "squat"),
+    "standing_up": (9_000_507, "standing up"),
+    "walking_left": (9_000_600, "walking left"),
+    "waving_hand": (9_000_209, "waving hand"),
+}
+SEQUENCES = {
+    "workout": (
+        9_001_000,
+        ["jumping jacks", "squat", "lunge", "high kick", "push up", "stretching arm"],
+    ),
+    "at_home": (
+        9_002_001,
+        [
+            "waving hand", "walking left", "sitting down", "standing up", "opening door",
+            "closing door", "moonwalking right",
+        ],
+    ),
+}  # fmt: skip
+CLIP_PX, SEQUENCE_PX, FRAME_RATE, CLIP_SECONDS = 256, 320, 25.0, 4.0
+
+# The one with the old name keeps its length and frame rate.
+LONG = {"jumping_jacks": (30.0, 8.0)}
+
+CRF = 23
+
+
+def main() -> None:
+    """Write the videos and their segments."""
+    tables = []
+    for name, (seed, label) in CLIPS.items():
+        frame_rate, seconds = LONG.get(name, (FRAME_RATE, CLIP_SECONDS))
+        clip = render_clip(
+            seed, label=label, size_px=CLIP_PX, frame_rate=frame_rate,
+            num_frames=round(seconds * frame_rate),
+        )  # fmt: skip
+        tables.append(_written(name, clip))
+    for name, (seed, labels) in SEQUENCES.items():
+        clip = render_sequence(seed, labels=labels, size_px=SEQUENCE_PX, frame_rate=FRAME_RATE)
+        tables.append(_written(name, clip))
+    write_segments(FOLDER / "segments.csv", tables)
+    total = sum(path.stat().st_size for path in FOLDER.iterdir())
+    print(f"{FOLDER.name}: {total / 1e6:.1f} MB")
+
+
+def _written(name, clip) -> pd.DataFrame:
+    write_video(FOLDER / f"{name}.mp4", clip, crf=CRF)
+    size = (FOLDER / f"{name}.mp4").stat().st_size
+    print(f"{name}.mp4: {clip.seconds:.1f} s, {size / 1000:.0f} kB")
+    return segments_of(f"{name}.mp4", clip)
+
+
+if __name__ == "__main__":
+    main()
