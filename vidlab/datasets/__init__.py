@@ -5,10 +5,15 @@
     from vidlab import datasets
 
     clip = datasets.render_clip(7)                     # StickClip: frames, labels, keypoints, boxes
-    clip.label, clip.rgb.shape                         # 'headbanging', (16, 172, 172, 3)
+    clip.label, clip.rgb.shape                         # 'jumping jacks', (16, 172, 172, 3)
     datasets.render_sequence(7).segments               # several actions, exact start and end
-    train = datasets.StickActions(seeds=range(5000))   # a torch Dataset
-    datasets.write_stick_actions("folder", seeds=range(240), num_sequences=10)
+    train = datasets.StickActions(seeds=range(4800))   # a torch Dataset, rendered on access
+    datasets.write_stick_actions("stick-actions", seeds=range(240), num_sequences=10)
+
+StickActions has one person in front, who is what the truth is about; passers-by far behind them are
+part of the place. The labels of :data:`TIME_ONLY_PAIRS` are drawn as each other's reverse, from
+motions, cameras and light that run alike in both directions: which of the two a clip is can be
+told from its frames in order, not from any one of them nor from all of them shuffled.
 """
 
 from __future__ import annotations

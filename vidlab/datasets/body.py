@@ -146,7 +146,12 @@ def mirrored(pose: Pose) -> Pose:
 def mixed(first: Pose, second: Pose, share: Floats) -> Pose:
     """Go from one pose to another; `share` of the second, ``[T]``."""
     part = share[:, None]
-    return {name: (1.0 - part) * first[name] + part * second[name] for name in first}
+    out = {name: (1.0 - part) * first[name] + part * second[name] for name in first}
+    for wrist in ("l_wrist", "r_wrist"):
+        # A hand goes around the shoulder, not through it.
+        way = np.linalg.norm(second[wrist] - first[wrist], axis=1) * share * (1.0 - share)
+        out[wrist] += way[:, None] * np.array((0.5, 0.0, 1.0))
+    return out
 
 
 def rotation(angles: Floats) -> Floats:
