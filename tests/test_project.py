@@ -28,6 +28,8 @@ SOURCES = sorted((ROOT / "vidlab").rglob("*.py"))
 
 PUBLIC_NAMES = {
     "Comparison",
+    "Evaluation",
+    "FitResult",
     "LabelMap",
     "Player",
     "PlayerGrid",
@@ -36,6 +38,8 @@ PUBLIC_NAMES = {
     "Video",
     "compare",
     "datasets",
+    "evaluate",
+    "fit",
     "list_models",
     "load_model",
     "predict",

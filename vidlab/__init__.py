@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from vidlab.core.errors import VidlabError as VidlabError
     from vidlab.core.labels import LabelMap as LabelMap
     from vidlab.datasets import sample_videos as sample_videos
+    from vidlab.evaluation import Evaluation as Evaluation
+    from vidlab.evaluation import evaluate as evaluate
     from vidlab.inference import predict as predict
     from vidlab.inference import stream as stream
     from vidlab.models import list_models as list_models
     from vidlab.models import load_model as load_model
     from vidlab.predictions import Predictions as Predictions
+    from vidlab.training import FitResult as FitResult
+    from vidlab.training import fit as fit
     from vidlab.video import Video as Video
     from vidlab.widgets import Player as Player
     from vidlab.widgets import PlayerGrid as PlayerGrid
@@ -42,6 +46,8 @@ __version__ = "0.1.0"
 # Where each public name lives; resolved on first use (PEP 562).
 _HOME_OF = {
     "Comparison": "vidlab.comparison",
+    "Evaluation": "vidlab.evaluation",
+    "FitResult": "vidlab.training",
     "LabelMap": "vidlab.core.labels",
     "Player": "vidlab.widgets",
     "PlayerGrid": "vidlab.widgets",
@@ -49,6 +55,8 @@ _HOME_OF = {
     "VidlabError": "vidlab.core.errors",
     "Video": "vidlab.video",
     "compare": "vidlab.comparison",
+    "evaluate": "vidlab.evaluation",
+    "fit": "vidlab.training",
     "list_models": "vidlab.models",
     "load_model": "vidlab.models",
     "predict": "vidlab.inference",

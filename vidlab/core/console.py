@@ -23,11 +23,12 @@ def say(message: str) -> None:
     """Print one line for the user, unless quiet."""
     if not is_quiet():
         # A notebook shows stderr on red, as if something had gone wrong.
-        place = sys.stdout if _in_notebook() else sys.stderr
+        place = sys.stdout if in_notebook() else sys.stderr
         print(f"vidlab: {message}", file=place, flush=True)
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Tell whether a notebook's kernel runs this."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return hasattr(get_ipython() if get_ipython else None, "kernel")
 

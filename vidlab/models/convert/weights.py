@@ -7,6 +7,7 @@ where it is from (``source``, ``source_kind``, ``source_sha256``).
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -121,7 +122,7 @@ def save_safetensors(
         "vidlab_version": vidlab.__version__,
     }
     with atomic_write(path) as stream:
-        stream.write(safetensors.save(tensors, metadata))
+        stream.write(_with_sorted_header(safetensors.save(tensors, metadata)))
 
 
 def load_safetensors(path: str | os.PathLike[str]) -> MoViNet:
@@ -183,6 +184,16 @@ def load_safetensors(path: str | os.PathLike[str]) -> MoViNet:
             owner = model.get_submodule(name.rpartition(".")[0])
             owner.register_buffer("num_batches_tracked", torch.zeros_like(buffer, device="cpu"))
     return model.eval()
+
+
+def _with_sorted_header(data: bytes) -> bytes:
+    """Return a safetensors file whose metadata come in order: the same weights, the same bytes."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def _kind_of(source: Path) -> str:

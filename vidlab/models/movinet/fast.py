@@ -97,9 +97,7 @@ class FastMoViNet:
     @torch.inference_mode()
     def __call__(self, clip: Tensor) -> Tensor:
         """Return logits of a whole clip; see :meth:`MoViNet.forward`."""
-        check_frames(clip, self._classifier[1])
-        per_frame = self._features(clip, {}, {}, frame_count=0)
-        return self._classify(per_frame.mean(dim=1))
+        return self._classify(self.features(clip))
 
     @torch.inference_mode()
     def step(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
@@ -107,6 +105,18 @@ class FastMoViNet:
 
         States of :class:`MoViNet` and of this class can be exchanged.
         """
+        features, new_state = self.step_features(frames, state)
+        return self._classify(features), new_state
+
+    @torch.inference_mode()
+    def features(self, clip: Tensor) -> Tensor:
+        """Return what the head makes logits of, ``[B, head channels]``, for a whole clip."""
+        check_frames(clip, self._classifier[1])
+        return self._features(clip, {}, {}, frame_count=0).mean(dim=1)
+
+    @torch.inference_mode()
+    def step_features(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
+        """Go on like :meth:`step`, but return what the head makes logits of, ``[B, T, C]``."""
         check_frames(frames, self._classifier[1])
         check_state(self.config, state, frames)
         count = state["frame_count"]
@@ -115,7 +125,7 @@ class FastMoViNet:
         pooled, new_state["head_pool_sum"] = cumulative_mean(
             per_frame, state.get("head_pool_sum"), count
         )
-        return self._classify(pooled), new_state
+        return pooled, new_state
 
     def _features(
         self, frames: Tensor, state: State, new_state: State, *, frame_count: int
