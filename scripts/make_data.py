@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vidlab.datasets import render_clip, render_sequence
+from vidlab.datasets import StickClip, render_clip, render_sequence
 from vidlab.datasets.writing import segments_of, write_segments, write_video
 
 FOLDER = Path(__file__).parents[1] / "data"
@@ -39,10 +39,11 @@ SEQUENCES = {
         ],
     ),
 }  # fmt: skip
-CLIP_PX, SEQUENCE_PX, FRAME_RATE, CLIP_SECONDS = 256, 320, 25.0, 4.0
+CLIP_PX, SEQUENCE_PX, FRAME_RATE = 256, 320, 25.0
+NUM_FRAMES = 100
 
-# The one with the old name keeps its length and frame rate.
-LONG = {"jumping_jacks": (30.0, 8.0)}
+# The notebooks' first video is longer and at another rate.
+OTHERWISE = {"jumping_jacks": (30.0, 240)}
 
 CRF = 23
 
@@ -51,11 +52,10 @@ def main() -> None:
     """Write the videos and their segments."""
     tables = []
     for name, (seed, label) in CLIPS.items():
-        frame_rate, seconds = LONG.get(name, (FRAME_RATE, CLIP_SECONDS))
+        frame_rate, num_frames = OTHERWISE.get(name, (FRAME_RATE, NUM_FRAMES))
         clip = render_clip(
-            seed, label=label, size_px=CLIP_PX, frame_rate=frame_rate,
-            num_frames=round(seconds * frame_rate),
-        )  # fmt: skip
+            seed, label=label, size_px=CLIP_PX, frame_rate=frame_rate, num_frames=num_frames
+        )
         tables.append(_written(name, clip))
     for name, (seed, labels) in SEQUENCES.items():
         clip = render_sequence(seed, labels=labels, size_px=SEQUENCE_PX, frame_rate=FRAME_RATE)
@@ -65,7 +65,8 @@ def main() -> None:
     print(f"{FOLDER.name}: {total / 1e6:.1f} MB")
 
 
-def _written(name, clip) -> pd.DataFrame:
+def _written(name: str, clip: StickClip) -> pd.DataFrame:
+    """Write a video and return its segments."""
     write_video(FOLDER / f"{name}.mp4", clip, crf=CRF)
     size = (FOLDER / f"{name}.mp4").stat().st_size
     print(f"{name}.mp4: {clip.seconds:.1f} s, {size / 1000:.0f} kB")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import vidlab as vl
 from vidlab.core.errors import VideoNotFoundError
 from vidlab.datasets import STICK_ACTIONS, samples
+from vidlab.datasets.actions import REVERSED_FROM
+from vidlab.datasets.rendering import _clip_scene
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,6 +39,22 @@ def test_clips_hold_one_action_and_sequences_several():
     for name in ("workout", "at_home"):
         assert counts[f"{name}.mp4"] >= 5
         assert 20.0 <= vl.Video(videos[name]).duration_seconds <= 35.0
+
+
+def test_clips_are_what_the_script_makes():
+    path = ROOT / "scripts" / "make_data.py"
+    spec = importlib.util.spec_from_file_location("make_data", path)
+    make_data = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_data)
+    videos = vl.sample_videos()
+    assert set(videos) == {*make_data.CLIPS, *make_data.SEQUENCES}
+    for name, (seed, label) in make_data.CLIPS.items():
+        video = vl.Video(videos[name])
+        rate, count = make_data.OTHERWISE.get(name, (make_data.FRAME_RATE, make_data.NUM_FRAMES))
+        assert (video.num_frames, round(video.fps, 3)) == (count, rate)
+        first = _clip_scene(seed, label, make_data.CLIP_PX, rate, count).frame(0)
+        stored = video[count - 1 if label in REVERSED_FROM else 0].rgb
+        assert np.abs(stored.astype(int) - first).mean() < 6.0, name
 
 
 def test_they_are_small():
