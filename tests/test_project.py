@@ -39,6 +39,7 @@ PUBLIC_NAMES = {
     "compare",
     "datasets",
     "evaluate",
+    "export",
     "fit",
     "list_models",
     "load_model",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vidlab.datasets import sample_videos as sample_videos
     from vidlab.evaluation import Evaluation as Evaluation
     from vidlab.evaluation import evaluate as evaluate
+    from vidlab.exporting import export as export
     from vidlab.inference import predict as predict
     from vidlab.inference import stream as stream
     from vidlab.models import list_models as list_models
@@ -56,6 +57,7 @@ _HOME_OF = {
     "Video": "vidlab.video",
     "compare": "vidlab.comparison",
     "evaluate": "vidlab.evaluation",
+    "export": "vidlab.exporting",
     "fit": "vidlab.training",
     "list_models": "vidlab.models",
     "load_model": "vidlab.models",

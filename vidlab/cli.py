@@ -1,4 +1,4 @@
-"""The ``vidlab`` command: models, predict, compare, convert, lab.
+"""The ``vidlab`` command: models, predict, compare, convert, export, lab.
 
 Results go to standard output, notes and progress to standard error. Bad input ends with exit
 code 2 and one line that says what to do.
@@ -86,6 +86,22 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("source", metavar="SRC", help="LiteRT file, SavedModel or checkpoint")
     convert.add_argument("target", metavar="DST.safetensors", type=Path)
     convert.set_defaults(command=_convert)
+
+    export = commands.add_parser("export", help="write a model for another runtime, and check it")
+    export.add_argument("model", metavar="MODEL", help="a name from 'vidlab models', or a path")
+    export.add_argument(
+        "--to", required=True, metavar="FORM", help="litert, litert-int8, savedmodel or onnx"
+    )
+    export.add_argument("--out", type=Path, metavar="PATH", help="file, or directory to make")
+    export.add_argument(
+        "--calibration", action="append", metavar="VIDEO",
+        help="what it will see: ranges are measured and answers checked on it; give it again for "
+        "more (the sample videos)",
+    )  # fmt: skip
+    export.add_argument(
+        "--no-certificate", action="store_true", help="do not check that it answers the same"
+    )
+    export.set_defaults(command=_export)
 
     lab = commands.add_parser("lab", help="open JupyterLab on a notebook")
     lab.add_argument(
@@ -235,6 +251,20 @@ def _convert(options: argparse.Namespace) -> int:
     _check_suffix(options.target, (".safetensors",))
     convert(options.source, options.target)
     say(f"wrote {options.target}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from vidlab.exporting import export
+
+    path = export(
+        options.model,
+        options.out,
+        to=options.to,
+        calibration=options.calibration,
+        certificate=not options.no_certificate,
+    )
+    say(f"wrote {path}")
     return 0
 
 

@@ -87,7 +87,7 @@ def test_a_card_may_say_nothing_of_the_file(weights: Path) -> None:
 
 def test_what_lies_beside_must_be_a_card_of_this_model(weights: Path) -> None:
     write_card(replace(CARD, kind="clip"), weights)
-    with pytest.raises(OptionError, match="the card workshop-dances is another"):
+    with pytest.raises(OptionError, match="is a stream model; workshop-dances is not"):
         vl.load_model(weights)
     write_card(replace(CARD, labels=("one", "two")), weights)
     with pytest.raises(CardError, match="3 logits"):

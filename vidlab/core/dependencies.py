@@ -20,6 +20,8 @@ _EXTRA_OF = {
     "tensorflow_hub": "tfhub",
     "kagglehub": "tfhub",
     "ai_edge_litert": "litert",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
     "matplotlib": "notebook",
     "jupyterlab": "notebook",
 }

@@ -16,7 +16,9 @@
     │   ├── CardError (ValueError)          a model card that cannot be read
     │   ├── WeightsError (ValueError)       weights that do not fit, or are not what they claim
     │   │   └── WeightsNotFoundError (FileNotFoundError)
-    │   └── ConversionError (ValueError)
+    │   ├── ConversionError (ValueError)
+    │   └── ExportError                     a model that cannot be written in another format
+    │       └── ParityError                 answers that are not what they should be
     ├── MissingDependencyError (ImportError)
     ├── DownloadError (OSError)
     │   └── OfflineError
@@ -112,6 +114,14 @@ class WeightsNotFoundError(WeightsError, FileNotFoundError):
 
 class ConversionError(ModelError, ValueError):
     """A file whose weights cannot be carried over into a vidlab network."""
+
+
+class ExportError(ModelError):
+    """A model that cannot be written in another format."""
+
+
+class ParityError(ExportError):
+    """A model whose answers differ, where they should be the same."""
 
 
 class MissingDependencyError(VidlabError, ImportError):

@@ -17,7 +17,7 @@ from functools import cache
 from importlib import resources
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from vidlab.core.errors import (
     CardError,
@@ -31,15 +31,19 @@ from vidlab.core.labels import LabelMap
 from vidlab.transforms import Preprocessing
 
 Kind = Literal["stream", "clip"]
-Format = Literal["litert", "savedmodel", "safetensors"]
+Format = Literal["litert", "savedmodel", "safetensors", "onnx"]
 
 #: Which file formats a backend reads as they are; torch reads the others by converting once.
 NATIVE_FORMATS: dict[str, tuple[Format, ...]] = {
     "torch": ("safetensors",),
     "tfhub": ("savedmodel",),
     "litert": ("litert",),
+    "onnx": ("onnx",),
 }
 BACKENDS = tuple(NATIVE_FORMATS)
+
+#: What torch converts; the others keep their weights in forms that are not read back.
+CONVERTIBLE: tuple[Format, ...] = ("litert", "savedmodel", "safetensors")
 
 CARD_INSIDE = "card.toml"
 """Name of the card in a model's directory."""
@@ -52,7 +56,8 @@ class Variant:
     Attributes:
         name: Short name, such as ``"float"`` or ``"int8"``.
         precision: Number format of the weights.
-        format: ``"litert"`` and ``"safetensors"`` are files, ``"savedmodel"`` a directory.
+        format: ``"litert"``, ``"safetensors"`` and ``"onnx"`` are files, ``"savedmodel"`` is a
+            directory.
         file: Name of that file or directory in a mirror and in the cache.
         sha256: Its checksum; None where the publisher gives none and none is known.
         size_bytes: Its size, if known.
@@ -200,7 +205,7 @@ class ModelCard:
         if card.kind not in ("stream", "clip"):
             raise CardError(f"{where}: kind must be 'stream' or 'clip'; got {card.kind!r}.")
         for variant in card.variants:
-            if variant.format not in ("litert", "savedmodel", "safetensors"):
+            if variant.format not in get_args(Format):
                 raise CardError(f"{where}: variant format {variant.format!r} is not known.")
         return card
 

@@ -27,6 +27,7 @@ from vidlab.models import lookup
 from vidlab.models.base import Model, Provenance, Selection, count, default_num_threads
 from vidlab.models.card import (
     BACKENDS,
+    CONVERTIBLE,
     NATIVE_FORMATS,
     Format,
     ModelCard,
@@ -39,7 +40,12 @@ from vidlab.models.card import (
 from vidlab.models.lookup import Found
 from vidlab.transforms import Preprocessing
 
-_MODULE_OF = {"torch": "torch", "tfhub": "tensorflow_hub", "litert": "ai_edge_litert"}
+_MODULE_OF = {
+    "torch": "torch",
+    "tfhub": "tensorflow_hub",
+    "litert": "ai_edge_litert",
+    "onnx": "onnxruntime",
+}
 _KAGGLE_HANDLE = re.compile(
     r"^(kaggle:)?([\w-]+/[\w-]+/(tensorFlow2|tfLite|pyTorch|other)/[\w-]+(/\d+)?)$", re.IGNORECASE
 )
@@ -209,7 +215,7 @@ def _is_installed(backend: str) -> bool:
 def _can_run(backend: str, card: ModelCard, variant: Variant) -> bool:
     if variant.format in NATIVE_FORMATS[backend]:
         return True
-    return backend == "torch" and card.family == "movinet"
+    return backend == "torch" and card.family == "movinet" and variant.format in CONVERTIBLE
 
 
 def _load_card(card: ModelCard, backend: str | None, variant: str | None, opener: _Opener) -> Model:
@@ -217,7 +223,7 @@ def _load_card(card: ModelCard, backend: str | None, variant: str | None, opener
     if backend is None:
         usable = [
             name
-            for name in ("torch", "litert", "tfhub")
+            for name in ("torch", "litert", "tfhub", "onnx")
             if _is_installed(name) and any(_can_run(name, card, item) for item in wanted)
         ]
         backend = usable[0] if usable else "torch"  # whose absence is then told
@@ -252,7 +258,7 @@ def _load_path(path: Path, backend: str | None, card: ModelCard | None, opener: 
     format_ = format_of(path)
     native = next(name for name, formats in NATIVE_FORMATS.items() if format_ in formats)
     backend = backend or native
-    if backend not in (native, "torch"):
+    if backend not in ((native, "torch") if format_ in CONVERTIBLE else (native,)):
         raise OptionError(
             f"The {backend} backend cannot run {path.name}: it is a {format_} model. "
             f"Use backend={native!r}."
@@ -289,10 +295,13 @@ def format_of(path: Path) -> Format:
         raise UnknownModelError(f"Cannot read {str(path)!r}: {error}.") from error
     if head[4:8] == b"TFL3":
         return "litert"
+    if path.suffix == ".onnx":  # protocol buffers have no mark to know them by
+        return "onnx"
     if path.suffix == ".safetensors" or head[8:9] == b"{":
         return "safetensors"
     raise UnknownModelError(
-        f"{str(path)!r} is neither a LiteRT file, a safetensors file nor a SavedModel directory."
+        f"{str(path)!r} is neither a LiteRT file, a safetensors file, an ONNX file nor a "
+        "SavedModel directory."
     )
 
 
@@ -366,18 +375,24 @@ class _Opener:
         self.selection = selection
 
     def open(self, card: ModelCard | None, found: Found, backend: str) -> Model:
-        open_with = {"torch": self._torch, "tfhub": self._tfhub, "litert": self._litert}
+        open_with = {
+            "torch": self._torch,
+            "tfhub": self._tfhub,
+            "litert": self._litert,
+            "onnx": self._onnx,
+        }
         return open_with[backend](card, found)
 
     def _litert(self, card: ModelCard | None, found: Found) -> Model:
         from vidlab.models.backends import litert_backend as litert
 
-        if card is not None and card.kind != "stream":
-            raise OptionError(f"{found.path.name} is a stream model; {card.name} is not.")
         signature = litert.LiteRTSignature(found.path, num_threads=self.num_threads)
+        if card is None and not signature.is_stream:
+            raise _needs_card(found.path)
         if card is None:
             _, _, height, width, _ = signature.image_shape
             card = _anonymous_card(found.path.stem, height, width, signature.num_classes)
+        _check_kind(card, found, is_stream=signature.is_stream)
         about = self._about(card, found, signature.num_classes, litert.runtime())
         return litert.LiteRTModel(signature, **about)
 
@@ -387,12 +402,20 @@ class _Opener:
         if card is None:
             raise _needs_card(found.path)
         module = tfhub.load_module(found.path, num_threads=self.num_threads)
-        kind = "stream" if tfhub.is_stream(module) else "clip"
-        if kind != card.kind:
-            raise OptionError(f"{found.path.name} is a {kind} model; {card.name} is not.")
+        _check_kind(card, found, is_stream=tfhub.is_stream(module))
         about = self._about(card, found, tfhub.num_classes_of(module), tfhub.runtime())
         about["num_threads"] = tfhub.threads_in_force() or os.cpu_count() or 1
         return tfhub.TFHubModel(module, **about)
+
+    def _onnx(self, card: ModelCard | None, found: Found) -> Model:
+        from vidlab.models.backends import onnx_backend as onnx
+
+        if card is None:
+            raise _needs_card(found.path)
+        session = onnx.OnnxSession(found.path, num_threads=self.num_threads)
+        _check_kind(card, found, is_stream=session.is_stream)
+        about = self._about(card, found, session.num_classes, onnx.runtime())
+        return onnx.OnnxModel(session, **about)
 
     def _torch(self, card: ModelCard | None, found: Found) -> Model:
         from vidlab.models.backends import torch_backend
@@ -405,11 +428,11 @@ class _Opener:
         if card is None:
             raise _needs_card(found.path)
         # Of a published model the name says which network it is; others may hold any.
-        named = card.name if re.fullmatch(r"movinet-a\d-(base|stream)", card.name) else said
-        if named != said or card.kind != ("stream" if network.config.causal else "clip"):
+        if re.fullmatch(r"movinet-a\d-(base|stream)", card.name) and card.name != said:
             raise OptionError(
                 f"{source.path.name} holds a {said}; the card {card.name} is another."
             )
+        _check_kind(card, source, is_stream=network.config.causal)
         about = self._about(card, source, network.config.num_classes, torch_backend.runtime())
         about["variant"] = found.variant.name
         about["provenance"] = replace(about["provenance"], converted_from=converted_from)
@@ -438,6 +461,12 @@ class _Opener:
             "num_threads": self.num_threads,
             "selection": self.selection,
         }
+
+
+def _check_kind(card: ModelCard, found: Found, *, is_stream: bool) -> None:
+    kind = "stream" if is_stream else "clip"
+    if kind != card.kind:
+        raise OptionError(f"{found.path.name} is a {kind} model; {card.name} is not.")
 
 
 def _cheapest_source(card: ModelCard | None, found: Found) -> Found:

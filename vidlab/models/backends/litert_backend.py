@@ -1,4 +1,4 @@
-"""LiteRT (formerly TensorFlow Lite): streaming MoViNets in a small runtime, int8 or float."""
+"""LiteRT (formerly TensorFlow Lite): MoViNets in a small runtime, int8 or float."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
 from vidlab.models.base import Model, State
 
-_STATE_LESS = "has no stream state: it is not a streaming model"
-
 
 class LiteRTModel(Model):
-    """A streaming model in a LiteRT file.
+    """A model in a LiteRT file.
 
     The names, shapes and types of the stream states are read from the file's signature: they
-    differ from export to export.
+    differ from export to export. A file without states answers whole clips.
     """
 
     backend = "litert"
@@ -38,6 +36,7 @@ class LiteRTModel(Model):
 
     def init_state(self) -> State:
         """Return zeros for every state, as the official sample starts a video."""
+        self._check_stream()
         return {
             name: np.zeros(shape, dtype) for name, (shape, dtype) in self._signature.states.items()
         }
@@ -45,17 +44,33 @@ class LiteRTModel(Model):
     def step(self, frames: NDArray[np.float32], state: State) -> tuple[NDArray[np.float32], State]:
         """Run the next frames, one at a time: the file's signature takes one."""
         self.check_frames(frames)
+        self._check_stream()
         logits = np.empty((len(frames), self.num_classes), dtype=np.float32)
         for index, frame in enumerate(frames):
-            logits[index], state = self._signature.run(frame, state)
+            logits[index], state = self._signature.run(frame[None, None], state)
         return logits, state
+
+    def classify(self, clips: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run whole clips ``[B, T, H, W, 3]``; return logits ``[B, num_classes]``."""
+        if self._signature.is_stream:
+            return super().classify(clips)
+        for clip in clips:
+            self.check_frames(clip)
+        return np.stack([self._signature.run(clip[None], {})[0] for clip in clips])
+
+    def _check_stream(self) -> None:
+        if not self._signature.is_stream:
+            raise ModelError(
+                f"{self.title} answers whole clips and has no stream state; use classify()."
+            )
 
 
 class LiteRTSignature:
-    """The signature of a LiteRT file: one image and the states in, logits and states out.
+    """The signature of a LiteRT file: pictures and states in, logits and states out.
 
     Attributes:
-        image_shape: Shape of the image input, ``(1, 1, H, W, 3)``.
+        image_shape: Shape of the pictures, ``(1, 1, H, W, 3)``; of clips ``(1, T, H, W, 3)``.
+        is_stream: Whether there are states.
         states: Shape and dtype of each state by name.
         num_classes: Number of logits.
     """
@@ -70,7 +85,7 @@ class LiteRTSignature:
             if len(signatures) != 1:
                 raise WeightsError(
                     f"{path.name} has {len(signatures)} signatures; one is expected, with an image "
-                    "and stream states."
+                    "and, for a streaming model, its states."
                 )
             self._runner = self._interpreter.get_signature_runner(next(iter(signatures)))
         except (ValueError, RuntimeError) as error:
@@ -81,17 +96,23 @@ class LiteRTSignature:
         outputs = self._runner.get_output_details()
         images = [name for name in inputs if name not in outputs]
         answers = [name for name in outputs if name not in inputs]
-        if len(images) != 1 or len(answers) != 1 or len(inputs) < 2:
+        if len(images) != 1 or len(answers) != 1:
             raise WeightsError(
-                f"{path.name} {_STATE_LESS} (inputs {sorted(inputs)[:5]}, outputs "
-                f"{sorted(outputs)[:5]})."
+                f"The signature of {path.name} is not a stream model's, nor one of clips: an image "
+                "and logits beside states of the same names are expected; got inputs "
+                f"{sorted(inputs)[:5]}, outputs {sorted(outputs)[:5]}."
             )
         self._image, self._answer = images[0], answers[0]
         self.image_shape = tuple(int(size) for size in inputs[self._image]["shape"])
-        if len(self.image_shape) != 5 or self.image_shape[:2] != (1, 1):
+        self.is_stream = len(inputs) > 1
+        if (
+            len(self.image_shape) != 5
+            or self.image_shape[0] != 1
+            or (self.is_stream and self.image_shape[1] != 1)
+        ):
             raise WeightsError(
                 f"{path.name} takes an image of shape {list(self.image_shape)}; "
-                "[1, 1, height, width, 3] is expected."
+                f"[1, {'1' if self.is_stream else 'frames'}, height, width, 3] is expected."
             )
         self.num_classes = int(outputs[self._answer]["shape"][-1])
         self.states = {
@@ -103,11 +124,11 @@ class LiteRTSignature:
         self._lock = threading.Lock()
 
     def run(
-        self, frame: NDArray[np.float32], state: dict[str, NDArray[Any]]
+        self, image: NDArray[np.float32], state: dict[str, NDArray[Any]]
     ) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
-        """Run one frame ``[H, W, 3]``; return logits ``[num_classes]`` and the new state."""
+        """Run pictures of `image_shape`; return logits ``[num_classes]`` and the new state."""
         with self._lock:
-            outputs = self._runner(**{self._image: frame[None, None]}, **state)
+            outputs = self._runner(**{self._image: image}, **state)
         logits = outputs.pop(self._answer)
         return logits.reshape(-1), outputs
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vidlab.core.errors import WeightsError, did_you_mean
 from vidlab.models.movinet.network import MoViNet
-from vidlab.models.movinet.spec import MovinetConfig
+from vidlab.models.movinet.spec import BATCH_NORM_EPSILON, MovinetConfig
 
 _PLACE = re.compile(
     r"(?:^|.*/)(?:"
@@ -75,6 +75,8 @@ def parameters_of(variable_name: str, config: MovinetConfig) -> tuple[str, ...]:
         temporal = "temporal_" if "_temporal" in match["inner"] else ""
         if leaf in _NORM_OF:
             return (f"{place}.{temporal}norm.{_NORM_OF[leaf]}",)
+        if leaf == "bias":  # in the stead of a batch norm that was folded into the kernel
+            return (f"{place}.{temporal}norm.bias",)
         return (f"{place}.{temporal}conv.weight",) if leaf.endswith("kernel") else ()
     return (
         (f"{place}.{'weight' if leaf == 'kernel' else leaf}",) if leaf in ("kernel", "bias") else ()
@@ -89,7 +91,8 @@ def state_dict_from_tensorflow(
     Args:
         config: Of the network.
         variables: Name to array, in TensorFlow's layouts: kernels ``[(t,) h, w, in, out]``,
-            depthwise kernels ``[h, w, channels, 1]``.
+            depthwise kernels ``[h, w, channels, 1]``. A convolution may have a bias in the stead
+            of its batch norm; then a missing residual scale is folded in likewise.
 
     Returns:
         What :meth:`MoViNet.load_state_dict` takes, float32.
@@ -108,6 +111,8 @@ def state_dict_from_tensorflow(
             )
         for target in targets:
             state[target] = _lay_out(name, np.asarray(value), target, shapes[target])
+            if target.endswith("norm.bias") and name.partition(":")[0].endswith("/bias"):
+                state = {**_norm_that_adds(target, shapes), **state}
     check_complete(config, state, shapes)
     return state
 
@@ -155,6 +160,19 @@ def describe(config: MovinetConfig) -> str:
         f"MoViNet-{config.size.upper()} {config.kind} ({config.conv_type}, squeeze-excitation "
         f"{config.se_type})"
     )
+
+
+def _norm_that_adds(bias: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Return the rest of a batch norm that does nothing but add its bias."""
+    norm = bias.removesuffix("bias")
+    ones = torch.ones(shapes[bias])
+    found = {
+        f"{norm}weight": ones,
+        f"{norm}running_mean": torch.zeros_like(ones),
+        f"{norm}running_var": ones - BATCH_NORM_EPSILON,
+    }
+    scale = bias.replace("projection.norm.bias", "residual_scale")
+    return found if scale == bias else {**found, scale: torch.ones(())}
 
 
 def _lay_out(name: str, value: NDArray[Any], target: str, shape: tuple[int, ...]) -> Tensor:
