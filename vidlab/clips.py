@@ -90,16 +90,14 @@ class Clip:
     Attributes:
         video: Path of the video; of an item of a dataset, its name.
         name: What to call the video, the same on every machine.
-        start_seconds: When it begins; NaN for an item of a dataset.
-        end_seconds: When it ends; NaN for an item of a dataset.
+        times: Start and end of each segment, in seconds; NaN for an item of a dataset.
         labels: Label of each segment, in order.
         ends: Number of frames up to each segment's end.
     """
 
     video: str
     name: str
-    start_seconds: float
-    end_seconds: float
+    times: tuple[tuple[float, float], ...]
     labels: tuple[str, ...]
     ends: tuple[int, ...]
 
@@ -154,16 +152,15 @@ class Clips(ABC):
         return len(self.clips)
 
     def table(self, indices: Iterable[int] | None = None) -> pd.DataFrame:
-        """Return clips as a table of segments, one row a clip, labelled as its last segment."""
+        """Return clips as a table, one row a segment; None for all of them."""
         chosen = self.clips if indices is None else [self.clips[index] for index in indices]
-        return pd.DataFrame(
-            {
-                "video": pd.Series([clip.video for clip in chosen], dtype="str"),
-                "start_seconds": np.array([clip.start_seconds for clip in chosen], np.float64),
-                "end_seconds": np.array([clip.end_seconds for clip in chosen], np.float64),
-                "label": pd.Series([clip.labels[-1] for clip in chosen], dtype="str"),
-            }
-        )
+        rows = [
+            (clip.video, *times, label)
+            for clip in chosen
+            for times, label in zip(clip.times, clip.labels, strict=True)
+        ]
+        kinds = {"video": "str", "start_seconds": "float64", "end_seconds": "float64"}
+        return pd.DataFrame(rows, columns=SEGMENT_COLUMNS).astype({**kinds, "label": "str"})
 
     def check_labels(self, labels: LabelMap) -> None:
         """Refuse clips whose label the model does not have.
@@ -438,9 +435,15 @@ class SegmentClips(Clips):
             return len(segments)
         num_lost = 0
         spans: list[list[tuple[Segment, float, float]]] = []
-        for segment in sorted(segments, key=lambda each: each.start_seconds or -math.inf):
-            first = float(pts[0]) if segment.start_seconds is None else segment.start_seconds
-            last = end if segment.end_seconds is None else min(segment.end_seconds, end)
+        timed = [
+            (
+                float(pts[0]) if segment.start_seconds is None else segment.start_seconds,
+                end if segment.end_seconds is None else min(segment.end_seconds, end),
+                segment,
+            )
+            for segment in segments
+        ]
+        for first, last, segment in sorted(timed, key=lambda each: each[0]):
             if last - first <= _SLACK_SECONDS or last <= pts[0]:
                 self.problems[f"{segment.name} at {first:g} s"] = (
                     f"the segment lies outside the video, which goes from {pts[0]:g} to {end:g} s"
@@ -465,8 +468,10 @@ class SegmentClips(Clips):
         ends[-1] = len(indices)
         # A segment between two instants has no frame.
         parts = [
-            (segment.label, int(end))
-            for (segment, _, _), end, num in zip(span, ends, np.diff(ends, prepend=0), strict=True)
+            ((first, last), segment.label, int(end))
+            for (segment, first, last), end, num in zip(
+                span, ends, np.diff(ends, prepend=0), strict=True
+            )
             if num > 0
         ]
         self._paths.append(path)
@@ -475,10 +480,9 @@ class SegmentClips(Clips):
             Clip(
                 video=str(path),
                 name=span[0][0].name,
-                start_seconds=start,
-                end_seconds=end,
-                labels=tuple(label for label, _ in parts),
-                ends=tuple(end for _, end in parts),
+                times=tuple(times for times, _, _ in parts),
+                labels=tuple(label for _, label, _ in parts),
+                ends=tuple(end for _, _, end in parts),
             )
         )
 
@@ -589,8 +593,7 @@ class DatasetClips(Clips):
             Clip(
                 video=f"item {index}",
                 name=f"item {index}",
-                start_seconds=math.nan,
-                end_seconds=math.nan,
+                times=((math.nan, math.nan),),
                 labels=(self.labels[class_id],),
                 ends=(length,),
             )

@@ -90,7 +90,7 @@ def test_segments_of_one_video_are_cut_at_their_times(tmp_path: Path) -> None:
     clips = open_clips(table, PREPARE, progress=False)
     assert codes(clips, 0) == [15, 21, 27, 33, 39]
     assert codes(clips, 1) == [60, 66, 72, 78, 84]
-    assert clips.clips[1].end_seconds == pytest.approx(3.0)
+    assert clips.clips[1].times == ((2.0, pytest.approx(3.0)),)
     every = open_clips(table, Preprocessing(height_px=96, width_px=128), progress=False)
     assert codes(every, 0) == list(range(15, 45))
 
@@ -109,6 +109,10 @@ def test_joined_segments_are_one_clip_where_no_gap_is_between_them(tmp_path: Pat
     assert (second.labels, second.ends) == (("z", "x"), (5, 10))
     assert codes(clips, 0) == list(range(0, 45, 6))
     assert len(open_clips(table, PREPARE, progress=False)) == 4
+    back = clips.table()
+    expected = table.sort_values("start_seconds", ignore_index=True)
+    pd.testing.assert_frame_equal(back, expected, check_dtype=False)
+    assert clips.table([1])["label"].tolist() == ["z", "x"]
 
 
 def test_a_clip_model_sees_pieces_that_cover_the_clip() -> None:

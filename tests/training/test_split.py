@@ -14,7 +14,7 @@ from vidlab.training.split import split
 
 def clip(video: str, *labels: str) -> Clip:
     return Clip(
-        video=video, name=video, start_seconds=0.0, end_seconds=1.0,
+        video=video, name=video, times=tuple((n, n + 1.0) for n in range(len(labels))),
         labels=labels, ends=tuple(range(1, len(labels) + 1)),
     )  # fmt: skip
 

@@ -31,6 +31,7 @@ class Extractor:
         self._causal = network.config.causal
         self._num_frames = num_frames
         self._device = network.head.classifier.weight.device
+        self._last_read: tuple[tuple[Clips, int, int, int], Tensor] | None = None
 
     def span(
         self,
@@ -110,6 +111,13 @@ class Extractor:
             frames = torch.zeros(1, _CHUNK_FRAMES, 3, height_px, width_px, device=self._device)
             self._fast.features(frames)
 
+    def _read(self, clips: Clips, index: int, start: int, stop: int) -> Tensor:
+        # Views of a clip come one after the other, most often of the same frames.
+        wanted = (clips, index, start, stop)
+        if self._last_read is None or self._last_read[0] != wanted:
+            self._last_read = wanted, torch.from_numpy(clips.read(index, start, stop))
+        return self._last_read[1]
+
     def _pieces(
         self,
         clips: Clips,
@@ -120,7 +128,7 @@ class Extractor:
         seed: tuple[int, ...],
     ) -> Iterator[Tensor]:
         for first in range(start, stop, _READ_FRAMES):
-            frames = torch.from_numpy(clips.read(index, first, min(first + _READ_FRAMES, stop)))
+            frames = self._read(clips, index, first, min(first + _READ_FRAMES, stop))
             if augmentation is not None:
                 frames = augmentation(frames, *seed)
             yield frames[None].permute(0, 1, 4, 2, 3).to(self._device)

@@ -172,9 +172,10 @@ def fit(
     prepare = loaded.preprocessing
     join = mode == "stream"
     clips = open_clips(data, prepare, join=join, progress=progress)
-    if len(clips.labels) < 2:
+    present = sorted({label for clip in clips.clips for label in clip.labels})
+    if len(present) < 2:
         raise DatasetError(
-            f"There must be at least two labels; all {len(clips)} clips are {clips.labels[0]!r}."
+            f"There must be at least two labels; all {len(clips)} clips are {present[0]!r}."
         )
     known = _labels(labels, clips.labels, loaded.labels)
     clips.check_labels(known)

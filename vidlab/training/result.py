@@ -68,35 +68,51 @@ class FitResult:
             _, ax = pyplot.subplots(figsize=(6.4, 3.6), dpi=100, layout="constrained")
         assert ax is not None
         scale, unit = (100.0, "%") if what == "accuracy" else (1.0, "nats")
-        for name, column in (("training", what), ("validation", f"val_{what}")):
-            if column not in self.history:
-                continue
-            values = scale * self.history[column]
-            marks: dict[str, Any] = {"color": _COLOURS[name], "label": name}
-            ax.plot(self.history["epoch"], values, "-" if name == "training" else "--", **marks)
-            at = self.history["epoch"] == self.best_epoch
-            if name == "validation":
-                ax.plot(self.history["epoch"][at], values[at], "o", color=_COLOURS[name])
+        epochs = self.history["epoch"]
+        lines = {"training": what, "validation": f"val_{what}"}
+        lines = {name: column for name, column in lines.items() if column in self.history}
+        ends = []
+        for name, column in lines.items():
+            values, colour = scale * self.history[column], _COLOURS[name]
+            style = "-" if name == "training" else "--"
+            ax.plot(epochs, values, style, color=colour, label=name, clip_on=False)
+            ends.append((float(values.iloc[-1]), name))
+        best = float(scale * self.history[list(lines.values())[-1]].iloc[self._best()])
+        ax.plot([self.best_epoch], [best], "o", color=colour, clip_on=False)
         ax.set_title(f"{what.capitalize()} of {self.model.name}")
         ax.set_xlabel("epoch")
         ax.set_ylabel(f"{what} ({unit})")
-        ax.set_ylim(0, 101 if what == "accuracy" else None)
+        ax.set_xlim(1, max(len(epochs), 2))
+        ax.set_ylim(0, 100 if what == "accuracy" else None)
         ax.locator_params(axis="x", integer=True)
-        ax.legend(frameon=False)
+        # Names at the ends of the lines; apart where the lines are not.
+        apart = len(ends) == 2 and abs(ends[0][0] - ends[1][0]) < 0.07 * ax.get_ylim()[1]
+        for shift, (value, name) in zip((-6, 6), sorted(ends), strict=False):
+            ax.annotate(
+                name,
+                (float(epochs.iloc[-1]), value),
+                xytext=(8, shift if apart else 0),
+                textcoords="offset points",
+                color=_COLOURS[name],
+                va="center",
+                annotation_clip=False,
+            )
         return ax
 
     def __repr__(self) -> str:
-        ended = f"; {self.stopped}" if self.stopped else ""
-        where = f", in {self.path}" if self.path else ", not saved (out= was not given)"
-        return (
-            f"<FitResult of {self.model.name}: {len(self.model.labels)} labels, "
-            f"{len(self.history)} epochs in {clock(self.seconds)[:-4]}; "
-            f"{summary(self._rows(), best=self._best())}{ended}{where}>"
-        )
+        return f"<{self._headline()}; {summary(self._rows(), best=self._best())}>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        html = page(self._rows(), best=self._best(), status=repr(self)[1:-1])
+        html = page(self._rows(), best=self._best(), status=self._headline())
         return {"text/plain": repr(self), "text/html": html}
+
+    def _headline(self) -> str:
+        ended = f", {self.stopped}" if self.stopped else ""
+        where = f", in {self.path}" if self.path else ", not saved (out= was not given)"
+        return (
+            f"FitResult of {self.model.name}: {len(self.model.labels)} labels, "
+            f"{len(self.history)} epochs in {clock(self.seconds)[:-4]}{ended}{where}"
+        )
 
     def _rows(self) -> Sequence[dict[str, float]]:
         rows: list[dict[str, float]] = self.history.to_dict("records")  # type: ignore[assignment]

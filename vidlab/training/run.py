@@ -275,7 +275,7 @@ class Run:
         history = pd.DataFrame(progress.history).astype({"epoch": "int64"})
         best = progress.history[progress.best]
         card = self._card(best)
-        where, sha256 = "not saved", _digest(network)
+        where, sha256 = f"{card.name} (not saved)", _digest(network)
         path = self._path(_WEIGHTS)
         if path is not None:
             made_by = {"trained_from": self.model.title, "trained_by": "vidlab.fit"}
