@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -33,7 +33,7 @@ def export(
     path: str | os.PathLike[str] | None = None,
     *,
     to: str,
-    calibration: Source | Sequence[Source] | None = None,
+    calibration: Source | Sequence[Source] | Mapping[str, Source] | None = None,
     certificate: bool = True,
 ) -> Path:
     """Write a MoViNet for another runtime, with its card, and check that it answers the same.
@@ -70,9 +70,9 @@ def export(
         raise OptionError(
             f"{model.title} is not in PyTorch: load it with backend='torch' to export it."
         )
+    videos = _videos(calibration)
     path = _path(model, path, target)
     card = _card(model, path, target)
-    videos = _videos(calibration)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         part = Path(folder) / path.name
         size = model.preprocessing
@@ -152,11 +152,13 @@ def _is_savedmodel(folder: Path) -> bool:
     return (folder / "saved_model.pb").is_file()
 
 
-def _videos(given: Source | Sequence[Source] | None) -> list[Source]:
+def _videos(given: Source | Sequence[Source] | Mapping[str, Source] | None) -> list[Source]:
     if given is None:
         from vidlab.datasets import sample_videos
 
-        return list(sample_videos().values())
+        given = sample_videos()
+    if isinstance(given, Mapping):
+        given = list(given.values())
     if isinstance(given, (list, tuple)):
         if not given:
             raise OptionError("calibration= takes one or more videos; got an empty list.")

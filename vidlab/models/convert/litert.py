@@ -288,6 +288,11 @@ class _Reader:
                 "it has positional encoding (A3 to A5 stream), whose weights LiteRT files do not "
                 "keep apart. Convert the SavedModel it was made from instead."
             )
+        if len(names) < 2:
+            raise ConversionError(
+                "it has no stream states: vidlab reads LiteRT files of stream models. Convert the "
+                "SavedModel it was made from instead."
+            )
         size, depthwise = self._size()
         convolutions = [i for i in sorted(self.convolutions) if i not in depthwise]
         if len(convolutions) < 4:
