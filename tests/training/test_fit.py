@@ -12,17 +12,22 @@ import torch
 from conftest import LABELS, write_clip
 
 import vidlab as vl
-from vidlab.clips import read_segments
+from vidlab.clips import SegmentClips, open_clips, read_segments
 from vidlab.core.errors import (
     DatasetError,
     LabelMapError,
     MissingDependencyError,
     OptionError,
     TrainingError,
+    VideoDecodeError,
 )
 from vidlab.models import Model
 from vidlab.training import run
 from vidlab.training.live import BarMonitor
+from vidlab.training.split import split
+from vidlab.transforms import Preprocessing
+
+PREPARE = Preprocessing(height_px=32, width_px=32, frame_rate=5.0)
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -390,9 +395,6 @@ def test_clips_that_cannot_be_read_are_named_and_the_rest_is_learnt(
 
 
 def test_clips_that_turn_out_unreadable(tiny: Model, folder: Path, monkeypatch) -> None:
-    from vidlab.clips import SegmentClips
-    from vidlab.core.errors import VideoDecodeError
-
     read = SegmentClips.read
     lost = {0}
 
@@ -406,7 +408,14 @@ def test_clips_that_turn_out_unreadable(tiny: Model, folder: Path, monkeypatch) 
         with pytest.warns(UserWarning, match=r"blue/0\.mp4: it breaks off"):
             result = fit(tiny, folder, train=train, epochs=1)
         assert result.problems["video"].tolist() == ["blue/0.mp4"]
-    lost |= set(range(1, 9))
+    training, validation = split(open_clips(folder, PREPARE).clips, share=0.4, seed=0)
+    lost = set(validation)
+    with pytest.raises(DatasetError, match="Not one of the clips to validate with"):
+        fit(tiny, folder, train="all", epochs=1)
+    lost = set(training)
+    with pytest.raises(TrainingError, match="Not one clip of the epoch"):
+        fit(tiny, folder, train="all", epochs=1)
+    lost = set(range(9))
     with pytest.raises(DatasetError, match=r"4 clips with 2 labels are left.*\n  .*it breaks off"):
         fit(tiny, folder)
 

@@ -287,6 +287,8 @@ class NetworkLearner(Learner):
                 for features, class_id in answers:
                     logits.append(self._network.head.classify(features.to(self._device)).cpu())
                     ids.append(class_id)
+        if not ids:
+            raise DatasetError("Not one of the clips to validate with can be read.")
         return mean_log_probabilities(logits), torch.cat(ids)
 
     def _plan(self, batch: list[int], epoch: int) -> list[Load]:

@@ -154,42 +154,37 @@ class Run:
         """Compute what the head is given for every clip, or go on where it was left."""
         task = self.task
         kept, _ = self._kept(_FEATURES, identity)
+        num_kept = len(kept)
         extractor = Extractor(network, num_frames=task.options.num_frames)
         extractor.warm_up(self.model.preprocessing.height_px, self.model.preprocessing.width_px)
         num_views = 1 if augmentation is None else _NUM_VIEWS
-        shown.begin("looking at clips", total=len(task.training) + len(task.validation))
-        writer = checkpoint.Regularly(self.checkpoint_seconds)
+        views_of = partial(
+            head_views, task, extractor, augmentation=augmentation, num_views=num_views
+        )
+        stages = (
+            ("view", task.clips, task.training, views_of),
+            ("answer", task.validation_clips, task.validation, partial(task.answers, extractor)),
+        )
+        path, writer = self._path(_FEATURES), checkpoint.Regularly(self.checkpoint_seconds)
         lost = 0
+        shown.begin("looking at clips", total=len(task.training) + len(task.validation))
         try:
-            for kind, clips, indices in (
-                ("view", task.clips, task.training),
-                ("answer", task.validation_clips, task.validation),
-            ):
+            for kind, clips, indices, compute in stages:
                 for index in list(indices):
-                    if f"{kind}.{index}.0.features" not in kept:
+                    if not _numbered(kept, f"{kind}.{index}"):
                         try:
-                            found = (
-                                head_views(
-                                    task, extractor, index, augmentation=augmentation,
-                                    num_views=num_views,
-                                )
-                                if kind == "view"
-                                else task.answers(extractor, index)
-                            )  # fmt: skip
+                            kept |= _named(f"{kind}.{index}", compute(index))
                         except VideoError as error:
                             clips.problems[clips.clips[index].name] = str(error)
                             indices.remove(index)
                             lost += kind == "view"
-                            continue
-                        for number, (features, ids) in enumerate(found):
-                            kept[f"{kind}.{index}.{number}.features"] = features
-                            kept[f"{kind}.{index}.{number}.ids"] = ids
-                        path = self._path(_FEATURES)
                         if path is not None and writer.is_due():
                             checkpoint.write(path, kept, {"run": identity})
                     shown.advance()
         finally:
             shown.end()
+        if path is not None and len(kept) > num_kept:
+            checkpoint.write(path, kept, {"run": identity})
         task.check_enough(lost)
         views = {index: _numbered(kept, f"view.{index}") for index in task.training}
         answers = [
@@ -372,6 +367,16 @@ def _computes_in(precision: str, device: torch.device) -> bool:
         }
         return bool(asks[precision]())
     return device.type == "mps" and precision == "float16"
+
+
+def _named(prefix: str, found: list[Answers]) -> dict[str, Tensor]:
+    """Return features and class ids by the names that :func:`_numbered` finds."""
+    names = ("features", "ids")
+    return {
+        f"{prefix}.{number}.{name}": value
+        for number, answers in enumerate(found)
+        for name, value in zip(names, answers, strict=True)
+    }
 
 
 def _numbered(tensors: Mapping[str, Tensor], prefix: str) -> list[Answers]:
