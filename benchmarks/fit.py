@@ -24,6 +24,7 @@ import vidlab as vl
 from vidlab.datasets import render_clip
 from vidlab.datasets.writing import write_video
 from vidlab.inference import processor_name
+from vidlab.models.base import default_num_threads
 
 LABELS = ("clapping", "high kick", "push up")
 CLIPS_EACH = 20
@@ -47,7 +48,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="movinet-a0-stream")
     parser.add_argument("--labels", nargs="+", default=list(LABELS))
-    parser.add_argument("--threads", type=int, help="default: every core")
+    parser.add_argument("--threads", type=int, help="default: half of the cores")
     parser.add_argument(
         "--folder", type=Path, default=Path(tempfile.gettempdir()) / "vidlab-fit-benchmark",
         help="where the clips are kept",
@@ -83,7 +84,7 @@ def main() -> int:
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "threads": options.threads or os.cpu_count(),
+        "threads": options.threads or default_num_threads(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
     print(", ".join(f"{key} {value}" for key, value in machine.items()))

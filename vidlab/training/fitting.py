@@ -13,7 +13,7 @@ from vidlab.core.dependencies import require
 from vidlab.core.errors import DatasetError, OptionError
 from vidlab.core.files import as_path
 from vidlab.core.labels import LabelMap
-from vidlab.models.base import Model, count
+from vidlab.models.base import Model, count, default_num_threads
 from vidlab.training.options import BatchNorm, LossOn, Mode, Options, Precision, Train, one_of
 from vidlab.training.result import FitResult
 from vidlab.training.split import split
@@ -110,7 +110,8 @@ def fit(
         patience: End after so many epochs without a better validation; None goes on.
         seed: Of all random numbers.
         num_workers: Processes that read clips ahead, for ``train="all"``; 0 reads between steps.
-        num_threads: Threads to compute with; None takes every core.
+        num_threads: Threads to compute with; None takes half of the cores for the head, every
+            core for all.
         device: Such as ``"cpu"`` or ``"cuda:1"``; None takes a CUDA GPU if there is one.
         resume: Go on with the run that `out` holds; False starts anew and replaces it.
         checkpoint_seconds: Write the checkpoint this often, and at the end of epochs.
@@ -205,7 +206,9 @@ def fit(
         checkpoint_seconds=float(checkpoint_seconds),
         progress=progress,
     )
-    with _threads(num_threads):
+    if num_threads is None:
+        num_threads = default_num_threads() if is_head else _num_cores()
+    with _threads(count(num_threads, "num_threads")):
         result = run.go(resume=resume)
     late = {name: why for name, why in task.all_problems().items() if name not in told}
     warn_of_problems(late, stacklevel=2)
@@ -277,12 +280,12 @@ def _device(name: str | None) -> torch.device:
 
 
 @contextmanager
-def _threads(number: int | None) -> Iterator[None]:
+def _threads(number: int) -> Iterator[None]:
     """Compute with so many threads, and with as many as before afterwards."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(_num_cores() if number is None else count(number, "num_threads"))
+    torch.set_num_threads(number)
     try:
         yield
     finally:
