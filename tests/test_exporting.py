@@ -56,9 +56,14 @@ def test_an_export_loads_by_its_path_with_the_models_names(
 
 
 def test_a_savedmodel_holds_its_card_and_certificate(
-    model: Model, export: Callable[..., Path]
+    model: Model, export: Callable[..., Path], tmp_path: Path
 ) -> None:
+    # Over another one: replaced as a whole.
+    (tmp_path / "saved" / "variables").mkdir(parents=True)
+    for name in ("saved_model.pb", "variables/stray"):
+        (tmp_path / "saved" / name).write_text("old")
     path = export(model, "saved", to="savedmodel")
+    assert "variables/stray" not in names_in(path)
     assert {"card.toml", "certificate.json", "certificate.png", "saved_model.pb"} <= set(
         names_in(path)
     )
@@ -69,11 +74,6 @@ def test_a_savedmodel_holds_its_card_and_certificate(
     variant = exported.card.variants[0]
     assert {"saved_model.pb", "variables/variables.index"} <= set(variant.members)
     assert not {"card.toml", "certificate.json"} & set(variant.members)
-    # Once more over the first: replaced as a whole.
-    (path / "variables" / "stray").write_text("old")
-    export(model, "saved", to="savedmodel", certificate=False)
-    assert "variables/stray" not in names_in(path)
-    assert "certificate.json" not in names_in(path)
     again = vl.load_model(path, backend="torch")
     frames = np.random.default_rng(0).random((3, 34, 41, 3), dtype=np.float32)
     expected, _ = model.step(frames, model.init_state())

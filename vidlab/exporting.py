@@ -24,7 +24,7 @@ from vidlab.models.card import Variant, card_beside, card_path, write_card
 from vidlab.models.export import TARGETS, Target, write_model
 
 # Frames of each video that 8-bit ranges are measured on.
-_CALIBRATION_FRAMES = 48
+_CALIBRATION_FRAMES = 32
 _CERTIFICATE_VIDEOS = 3
 
 

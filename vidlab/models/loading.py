@@ -76,12 +76,12 @@ def load_model(
     converts it once, says so, and keeps the result in the cache.
 
     Args:
-        name: Name of a card (``list_models()``), path of a LiteRT file, a SavedModel directory
-            or a safetensors file, a TF-Hub address, a Kaggle handle
+        name: Name of a card (``list_models()``), path of a LiteRT file, a SavedModel directory,
+            a safetensors file or an ONNX file, a TF-Hub address, a Kaggle handle
             (``owner/model/framework/variation/version``), or any of these with the backend in
             front: ``"litert:movinet-a0-stream"``. A card beside a file (``NAME.toml``) or in a
             directory (``card.toml``) is read.
-        backend: ``"torch"``, ``"tfhub"`` or ``"litert"``; None takes the first that is
+        backend: ``"torch"``, ``"tfhub"``, ``"litert"`` or ``"onnx"``; None takes the first that is
             installed, or the one that reads the file.
         variant: Weights to use, such as ``"float"`` or ``"int8"``; None takes the best here.
         card: Card (or its name) for a path or handle, instead of the one beside it.
