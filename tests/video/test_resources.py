@@ -1,9 +1,16 @@
-"""Memory and threads: constant while reading, given back after."""
+"""Memory and threads: constant while reading, given back after.
+
+What grows is measured in a process of its own: in one that has run other tests before, the
+allocator's arenas move by more than the bounds here.
+"""
 
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,10 +42,14 @@ def long_video(tmp_path_factory) -> Path:
     return path
 
 
-@needs_proc
-def test_iterating_thousands_of_frames_takes_constant_memory(long_video):
+def in_fresh_process(measure: Callable[[Path], int], path: Path) -> int:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure, path).result()
+
+
+def growth_while_iterating(path: Path) -> int:
     peak = start = 0
-    for frame in Video(long_video):
+    for frame in Video(path):
         if frame.index % 2:
             frame.rgb  # noqa: B018
         if frame.index == 300:
@@ -46,25 +57,21 @@ def test_iterating_thousands_of_frames_takes_constant_memory(long_video):
         if frame.index % 100 == 0:
             peak = max(peak, resident_bytes())
     assert frame.index == 2999
-    assert peak - start < 30e6
+    return peak - start
 
 
-@needs_proc
-def test_jumping_about_takes_constant_memory(long_video):
-    video = Video(long_video)
+def growth_while_jumping(path: Path) -> int:
+    video = Video(path)
     numbers = [(k * 997) % 3000 for k in range(150)]
     for index in numbers[:30]:
         video.frame_at(index).rgb  # noqa: B018
     start = resident_bytes()
     for index in numbers[30:]:
         video.frame_at(index).rgb  # noqa: B018
-    assert resident_bytes() - start < 30e6
+    return resident_bytes() - start
 
 
-@needs_proc
-def test_opening_many_videos_leaves_nothing_behind(sample):
-    path = sample("audio").path
-
+def growth_while_opening(path: Path) -> int:
     def use() -> None:
         video = Video(path)
         frames = iter(video)
@@ -83,7 +90,18 @@ def test_opening_many_videos_leaves_nothing_behind(sample):
     gc.collect()
     assert num_open_files() == files
     assert num_threads() <= threads
-    assert resident_bytes() - start < 30e6
+    return resident_bytes() - start
+
+
+@needs_proc
+@pytest.mark.parametrize("measure", [growth_while_iterating, growth_while_jumping])
+def test_thousands_of_frames_take_constant_memory(long_video, measure):
+    assert in_fresh_process(measure, long_video) < 30e6
+
+
+@needs_proc
+def test_opening_many_videos_leaves_nothing_behind(sample):
+    assert in_fresh_process(growth_while_opening, sample("audio").path) < 30e6
 
 
 @needs_proc
