@@ -81,7 +81,7 @@ def growth_while_opening(path: Path) -> int:
             pass
         video.thumbnails(2)
 
-    for _ in range(5):
+    for _ in range(20):  # until the decoder's threads have an arena each
         use()
     gc.collect()
     files, threads, start = num_open_files(), num_threads(), resident_bytes()
