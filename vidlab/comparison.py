@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, PredictionsError
@@ -14,6 +13,9 @@ from vidlab.inference import Rate, Source, as_video, check_model, run
 from vidlab.models.base import Model
 from vidlab.predictions import Predictions
 from vidlab.video import Video
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def compare(
@@ -143,6 +145,8 @@ class Comparison:
         Columns ``frame_index, time_seconds, agree`` (all models' top-1 labels are the same),
         ``jsd_nats``, then ``label_<name>`` and ``probability_<name>`` for each model.
         """
+        import pandas as pd
+
         table = pd.DataFrame(
             {
                 "frame_index": self.frame_index,
@@ -168,6 +172,8 @@ class Comparison:
             ``num_answers`` (grid frames), ``peak_seconds, max_jsd_nats, mean_jsd_nats``, and
             ``label_<name>``: what each model said at the peak.
         """
+        import pandas as pd
+
         differs = ~self._agree()
         edges = np.flatnonzero(np.diff(np.concatenate([[False], differs, [False]]).astype(np.int8)))
         table = self.table
@@ -200,6 +206,8 @@ class Comparison:
     @property
     def agreement(self) -> pd.DataFrame:
         """Share of grid frames on which two models' top-1 labels agree, model by model."""
+        import pandas as pd
+
         top = self._top_ids()
         shares = [[float((a == b).mean()) if len(self) else np.nan for b in top] for a in top]
         return pd.DataFrame(shares, index=self.names, columns=self.names)
@@ -213,6 +221,8 @@ class Comparison:
         the call's time between its answers. The first call, which warms up, is told apart;
         mean, median and 95th percentile are over the others.
         """
+        import pandas as pd
+
         rows = []
         for name, item in zip(self.names, self.predictions, strict=True):
             per_call = int(item.made_by.get("answers_per_call", 1))

@@ -8,9 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from vidlab.core.console import say
 from vidlab.core.errors import (
@@ -36,6 +34,9 @@ from vidlab.models.card import (
 )
 from vidlab.models.lookup import Found
 from vidlab.transforms import Preprocessing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MODULE_OF = {"torch": "torch", "tfhub": "tensorflow_hub", "litert": "ai_edge_litert"}
 _KAGGLE_HANDLE = re.compile(
@@ -138,6 +139,8 @@ def list_models() -> pd.DataFrame:
         mirror or the cache; ``backends`` which runtimes can run them; ``top1`` and ``top5`` are
         the published figures in per cent.
     """
+    import pandas as pd
+
     rows = []
     for card in cards().values():
         for variant in card.variants:

@@ -6,7 +6,8 @@ import math
 import operator
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO, BinaryIO, Self
 
@@ -32,11 +33,14 @@ from vidlab.video.index import (
     FrameIndex,
     IndexWriter,
     PacketTable,
+    Progress,
     index_by_decoding,
     index_by_demuxing,
+    index_by_tables,
 )
 from vidlab.video.reader import IndexMismatch, Opener, Reader, damage
 from vidlab.video.source import Source
+from vidlab.video.tables import is_with_tables
 
 MAX_PIXELS = 100_000_000
 """Largest frame that is opened, in px (width times height); ``Video(max_pixels=)`` raises it."""
@@ -55,11 +59,12 @@ class Video:
 
     Opening reads the header and decodes the first frame, which is what tells the rotation.
     The frame index (`num_frames`, `pts_seconds`, and what follows from them: `fps`,
-    `duration_seconds`) is made when first asked for, by reading the packets without decoding
-    them. Where packets do not tell when frames are shown (MPEG program streams that leave
-    timestamps out, hidden frames, clocks that jump back), or where the first frames disagree
-    with them, the stream is decoded once instead; an iteration from start to end gives the
-    index for free, and corrects it. Over http(s), the index means reading the whole file.
+    `duration_seconds`) is made when first asked for: from the tables of an MP4 or QuickTime
+    file where they tell it, else by reading the packets without decoding them. Where packets do
+    not tell when frames are shown (MPEG program streams that leave timestamps out, hidden
+    frames, clocks that jump back), or where the first frames disagree with them, the stream is
+    decoded once instead; an iteration from start to end gives the index for free, and corrects
+    it. Over http(s), the index means reading the whole file.
 
     A still picture is a video of one frame. Cover pictures in sound files are not video. Of
     several video streams the one FFmpeg ranks best is read.
@@ -182,6 +187,18 @@ class Video:
         """Whether the index is made: then `num_frames` and the like cost nothing."""
         return self._index is not None
 
+    def make_index(self, *, progress: Callable[[float], None] | None = None) -> None:
+        """Make the index now, where it is not made yet; what needs it does so by itself.
+
+        Args:
+            progress: Called now and then with how much of the file is read, 0 to 1, where
+                all of it has to be, and the container says.
+
+        Raises:
+            VideoError: The source is gone, or is no longer a video.
+        """
+        self._indexed(progress)
+
     @property
     def num_frames(self) -> int:
         """How many frames there are, exactly."""
@@ -252,9 +269,9 @@ class Video:
             # The index may come from an iteration, which sees no packets.
             with self._index_lock:
                 self._has_asked_packets = True
-                demuxed = self._index_by_demuxing()
-                if demuxed is not None and np.array_equal(demuxed.pts, index.pts):
-                    self._index = replace(index, packets=demuxed.packets)
+                stored = self._index_by_packets()
+                if stored is not None and np.array_equal(stored.pts, index.pts):
+                    self._index = replace(index, packets=stored.packets)
         return self._indexed().packets
 
     def open_decoder(self) -> Decoder:
@@ -580,13 +597,13 @@ class Video:
 
     # ---- inside ------------------------------------------------------------------------------
 
-    def _indexed(self) -> FrameIndex:
+    def _indexed(self, progress: Progress | None = None) -> FrameIndex:
         if self._index is not None:
             return self._index
         with self._index_lock:
             if self._index is None:
                 self._check_open()
-                self._index = self._make_index()
+                self._index = self._make_index(progress)
                 if self._index.stopped is not None:
                     self._warn_once(
                         f"the file is damaged or cut off after frame {len(self._index) - 1}: "
@@ -594,22 +611,36 @@ class Video:
                     )
             return self._index
 
-    def _make_index(self) -> FrameIndex:
+    def _make_index(self, progress: Progress | None = None) -> FrameIndex:
         self._has_asked_packets = True
-        return self._index_by_demuxing() or self._make_index_by_decoding()
+        return self._index_by_packets(progress) or self._make_index_by_decoding(progress)
 
-    def _index_by_demuxing(self) -> FrameIndex | None:
-        decoder, checker = self._opener.decoder(), self._opener.decoder()
+    def _index_by_packets(self, progress: Progress | None = None) -> FrameIndex | None:
+        return self._index_by_tables() or self._index_by_demuxing(progress)
+
+    def _index_by_tables(self) -> FrameIndex | None:
+        if self.is_remote or not is_with_tables(self.container, self.codec):
+            return None
+        with self._decoders() as (decoder, checker), self.open_bytes() as file:
+            return index_by_tables(decoder, checker, file)
+
+    def _index_by_demuxing(self, progress: Progress | None) -> FrameIndex | None:
+        with self._decoders() as (decoder, checker):
+            return index_by_demuxing(decoder, checker, progress=progress)
+
+    @contextmanager
+    def _decoders(self) -> Iterator[tuple[Decoder, Decoder]]:
+        decoder, checker = self._opener.decoder(), self._opener.decoder(is_threaded=False)
         try:
-            return index_by_demuxing(decoder, checker)
+            yield decoder, checker
         finally:
             decoder.close()
             checker.close()
 
-    def _make_index_by_decoding(self) -> FrameIndex:
+    def _make_index_by_decoding(self, progress: Progress | None = None) -> FrameIndex:
         decoder = self._opener.decoder()
         try:
-            index = index_by_decoding(decoder)
+            index = index_by_decoding(decoder, progress=progress)
         finally:
             decoder.close()
         self._is_index_decoded = True

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, did_you_mean
 from vidlab.video import Video
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TRUTH_COLUMNS = ("start_seconds", "end_seconds", "label")
 _BOX_COLUMNS = ("frame_index", "x_px", "y_px", "width_px", "height_px")
@@ -74,6 +76,8 @@ def read_truth(given: Any) -> Truth | None:
         return None
     if isinstance(given, str):
         return Truth(((-np.inf, np.inf, given),))
+    import pandas as pd
+
     if isinstance(given, pd.DataFrame):
         _check_columns(given, "truth", _TRUTH_COLUMNS, ())
         rows: Iterable[Any] = given[list(_TRUTH_COLUMNS)].itertuples(index=False, name=None)
@@ -243,6 +247,8 @@ def _skeleton(given: Any, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]
 def _sorted_table(
     given: Any, what: str, needed: Sequence[str], extras: Sequence[str]
 ) -> pd.DataFrame:
+    import pandas as pd
+
     if not isinstance(given, pd.DataFrame):
         raise OptionError(
             f"{what} must be a DataFrame with the columns {', '.join(needed)}; "
@@ -284,6 +290,8 @@ def _numbers(table: pd.DataFrame, what: str, name: str) -> NDArray[np.float64]:
 
 
 def _confidence(table: pd.DataFrame, what: str) -> NDArray[np.float64]:
+    import pandas as pd
+
     if "confidence" not in table:
         return np.full(len(table), np.nan)
     values = pd.to_numeric(table["confidence"], errors="coerce").to_numpy(
@@ -296,11 +304,15 @@ def _confidence(table: pd.DataFrame, what: str) -> NDArray[np.float64]:
 
 
 def _codes(column: pd.Series[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    import pandas as pd
+
     codes, names = pd.factorize(column, use_na_sentinel=True)
     return codes.astype(np.int64), tuple(str(name) for name in names)
 
 
 def _persons(column: pd.Series[Any]) -> NDArray[np.int64]:
+    import pandas as pd
+
     if pd.api.types.is_integer_dtype(column) and not column.isna().any():
         return column.to_numpy(np.int64)
     return _codes(column)[0]

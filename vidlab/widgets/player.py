@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
-import pandas as pd
 import traitlets
 
 from vidlab.comparison import Comparison
@@ -46,6 +45,7 @@ from vidlab.widgets.media import MediaServer
 from vidlab.widgets.payload import describe_overlays, describe_predictions
 
 if TYPE_CHECKING:
+    import pandas as pd
     from PIL import Image
 
 _STATIC = Path(__file__).parent / "static"
@@ -362,6 +362,8 @@ class Player(anywidget.AnyWidget):
 
         The columns are those of `Predictions.table`; without a selection there are no rows.
         """
+        import pandas as pd
+
         tables = [each.table for each in self.predictions]
         if not tables:
             return pd.DataFrame(columns=list(TABLE_COLUMNS))
