@@ -17,6 +17,9 @@ from vidlab.video import Video
 if TYPE_CHECKING:
     import pandas as pd
 
+# So many frames of 600 classes fit a processor's cache, where sums cost least.
+_ROWS_AT_ONCE = 64
+
 
 def compare(
     video: Source,
@@ -127,15 +130,16 @@ class Comparison:
         all say the same, at most ``log(number of models)``.
         """
         if self._divergence is None:
-            mean = np.zeros((len(self), len(self.labels)), dtype=np.float64)
-            entropies = np.zeros(len(self), dtype=np.float64)
-            for number in range(len(self.predictions)):
-                probabilities = self._probabilities(number).astype(np.float64)
-                mean += probabilities
-                entropies += _entropy(probabilities)
-            count = len(self.predictions)
-            divergence = _entropy(mean / count) - entropies / count
-            self._divergence = np.maximum(divergence, 0.0).astype(np.float32)
+            divergence = np.empty(len(self), dtype=np.float32)
+            for start in range(0, len(self), _ROWS_AT_ONCE):
+                part = slice(start, start + _ROWS_AT_ONCE)
+                divergence[part] = _jensen_shannon(
+                    [
+                        item.probabilities[rows[part]]
+                        for item, rows in zip(self.predictions, self._rows, strict=True)
+                    ]
+                )
+            self._divergence = divergence
         return self._divergence
 
     @property
@@ -277,9 +281,6 @@ class Comparison:
             self._view = Player(self.video, self)
         return self._view
 
-    def _probabilities(self, number: int) -> NDArray[np.float32]:
-        return self.predictions[number].probabilities[self._rows[number]]
-
     def _top_ids(self) -> list[NDArray[np.int64]]:
         return [
             item.logits[rows].argmax(axis=1)
@@ -348,7 +349,17 @@ def _grid(
     return frames, seconds, rows
 
 
-def _entropy(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(probabilities > 0, probabilities * np.log(probabilities), 0.0)
-    return np.asarray(-terms.sum(axis=1))
+def _jensen_shannon(distributions: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return how far distributions, each float32 ``[N, num_classes]``, part: float32 ``[N]``.
+
+    As the mean of their divergences from their mean: the small terms of models that agree are
+    added up, where a difference of entropies would cancel. So float32 is exact to 1e-6.
+    """
+    # A probability of 0 counts for nothing, and so does the smallest number.
+    positive = [np.maximum(each, np.finfo(np.float32).tiny) for each in distributions]
+    mean = np.log(sum(positive) / np.float32(len(positive)))
+    terms = np.zeros_like(mean)
+    for each in positive:
+        terms += each * (np.log(each) - mean)
+    divergence: NDArray[np.float32] = terms.sum(axis=1) / np.float32(len(positive))
+    return np.maximum(divergence, 0.0, dtype=np.float32)
