@@ -28,7 +28,7 @@ import numpy as np
 
 import vidlab as vl
 from vidlab.inference import processor_name
-from vidlab.widgets.media import MediaServer, plan
+from vidlab.widgets.media import MediaServer, plan, poster_of
 
 FPS, KEYFRAME_SECONDS, LOOP_SECONDS = 25, 10, 60
 GOALS = {"poster_seconds": 0.2, "open_seconds": 1.5, "remux_median_ms": 50.0, "grown_mb": 150.0}
@@ -41,17 +41,14 @@ class Page:
         self._answers: queue.Queue[tuple[dict[str, Any], list[bytes]]] = queue.Queue()
         self._server = MediaServer(video, lambda *answer: self._answers.put(answer))
 
-    def open(self, *, transcode: bool) -> tuple[dict[str, Any], int, float, float]:
-        """Return the answer, how many segments, and seconds until poster and answer."""
-        begin, poster = time.perf_counter(), float("nan")
+    def open(self, *, transcode: bool) -> tuple[dict[str, Any], int, float]:
+        """Return the answer, how many segments, and the seconds it took."""
+        begin = time.perf_counter()
         self._server.open("open", "page", transcode)
         while True:
             content, buffers = self._answer()
-            seconds = time.perf_counter() - begin
             if "result" in content:
-                return content["result"], len(buffers[1]) // 4, poster, seconds
-            if content["progress"]["phase"] == "poster":
-                poster = seconds
+                return content["result"], len(buffers[1]) // 4, time.perf_counter() - begin
 
     def segment(self, token: str, number: int) -> tuple[int, float]:
         """Return a segment's bytes, how many, and the milliseconds it took."""
@@ -117,14 +114,17 @@ def measure(path: Path, *, num_segments: int) -> dict[str, Any]:
     begin = time.perf_counter()
     video = vl.Video(path)
     figures: dict[str, Any] = {"header_seconds": time.perf_counter() - begin}
+    begin = time.perf_counter()
+    poster_of(video)
+    figures["poster_seconds"] = time.perf_counter() - begin
     before_mb = resident_mb()
     rng = np.random.default_rng(0)
     for transcode in (False, True):
         page = Page(video)
-        facts, num_made, poster, seconds = page.open(transcode=transcode)
+        facts, num_made, seconds = page.open(transcode=transcode)
         how = facts["how"]
         if not transcode:
-            figures |= {"poster_seconds": poster, "open_seconds": seconds, "how": how}
+            figures |= {"open_seconds": seconds, "how": how}
         if facts["delivery"] == "segments" and f"{how}_median_ms" not in figures:
             wanted = rng.permutation(num_made)[:num_segments].tolist()
             first = num_made // 2

@@ -420,14 +420,29 @@ class Video:
         return self.frame_at(index)
 
     def first_frame(self) -> Frame:
-        """Return the first frame, without making the index."""
-        if self._index is not None:
-            return self.frame_at(0)
-        frames = self.frames(stop=1)
+        """Return the first frame, without making the index.
+
+        Raises:
+            VideoDecodeError: The file has changed: it was there when the video was opened.
+        """
+        self._check_open()
+        with self._reader_lock:
+            if self._last is None or self._last.index:
+                self._last = self._decode_first()
+            return self._last
+
+    def _decode_first(self) -> Frame:
+        decoder = self._opener.decoder(is_threaded=False)
         try:
-            return next(frames)
+            picture, reason = decoder.read(), "there is nothing in it any more"
+            pts = Clock(decoder).tick(picture) if picture else 0
+        except DecodeFailure as failure:
+            picture, reason = None, str(failure)
         finally:
-            frames.close()  # type: ignore[attr-defined]
+            decoder.close()
+        if picture is None:
+            raise self._stop(damage(self._opener.source, 0, reason))
+        return self._frame(picture, 0, pts)
 
     def last_frame(self) -> Frame:
         """Return the last frame."""

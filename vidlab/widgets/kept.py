@@ -84,6 +84,8 @@ def display_with_copy(shown: Any, players: Sequence[Player]) -> None:
         return
     data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
     display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+    for player in players:
+        player._show_poster()
     copies = "\n".join([_STYLE, *map(kept_html, players)])
     display({"text/html": copies}, raw=True)  # type: ignore[no-untyped-call]
 

@@ -31,7 +31,7 @@ import anywidget
 import traitlets
 
 from vidlab.comparison import Comparison
-from vidlab.core.errors import OptionError, VidlabError, WidgetError, did_you_mean
+from vidlab.core.errors import OptionError, VideoError, VidlabError, WidgetError, did_you_mean
 from vidlab.predictions import TABLE_COLUMNS, Predictions
 from vidlab.video import Video
 from vidlab.widgets import kept, links
@@ -41,7 +41,7 @@ from vidlab.widgets.annotations import (
     read_keypoints,
     read_truth,
 )
-from vidlab.widgets.media import MediaServer
+from vidlab.widgets.media import MediaServer, poster_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ class Player(anywidget.AnyWidget):
         default_value=None, allow_none=True, help="Which players of the page move together."
     ).tag(sync=True)
     _info = traitlets.Dict(help="What the page needs before it has asked.").tag(sync=True)
+    _poster = traitlets.Bytes(help="Frame 0 as JPEG, shown until it is there.").tag(sync=True)
 
     _options: tuple[str, ...] = (
         "truth", "boxes", "keypoints", "skeleton", "top_k", "frame_index", "speed", "overlay",
@@ -486,6 +487,13 @@ class Player(anywidget.AnyWidget):
 
     # ---- questions from the page -------------------------------------------------------------
 
+    def _show_poster(self) -> None:
+        """Send the page its first picture, before it asks and whatever the cell does next."""
+        if not self._poster:
+            # A video that has gone is told of when the page asks for it.
+            with contextlib.suppress(VideoError):
+                self._poster = poster_of(self.video)
+
     def _receive(self, _widget: Any, content: Any, _buffers: Any) -> None:
         request = content.get("id", "") if isinstance(content, Mapping) else ""
         try:
@@ -503,6 +511,7 @@ class Player(anywidget.AnyWidget):
                 with self._lock:
                     self._pages.add(page)
                     self._is_unseen = False
+                self._show_poster()
                 self._media.open(request, page, bool(content.get("transcode", False)))
             case "read":
                 self._media.read(request, token, int(content["offset"]), int(content["length"]))
