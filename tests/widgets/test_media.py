@@ -45,6 +45,7 @@ LARGE = {"num_bytes": plan.WHOLE_BYTES + 1}
         ("h264", MP4, "yuv420p", {"start_seconds": 0.5}, "remux", "video/mp4"),
         ("h264", MP4, "yuv420p", {"start_seconds": -0.5}, "remux", "video/mp4"),
         ("h264", MP4, "yuv420p", {"num_bytes": None}, "remux", "video/mp4"),
+        ("h264", MP4, "yuv420p", {"ends_early": True}, "remux", "video/mp4"),
         ("vp8", MKV, "yuv420p", LARGE, "transcode", "video/mp4"),
         ("vp8", MP4, "yuv420p", {}, "transcode", "video/mp4"),
         ("h264", MP4, "yuv420p", {"obstacle": "Open."}, "transcode", "video/mp4"),
@@ -186,7 +187,7 @@ def test_segments_hold_pythons_frames_at_pythons_times(
 
 @pytest.mark.parametrize("kind", ["mp4", "vfr", "webm", "vp8", "av1", "audio", "anamorphic"])
 def test_small_files_go_as_they_are(kind: str, spelled, page_of) -> None:
-    path = spelled(kind)
+    path = spelled(kind, num_frames=90)
     page = page_of(path)
     facts = page.open()
     assert (facts["how"], facts["delivery"], facts["why"]) == ("direct", "whole", "")
@@ -196,6 +197,13 @@ def test_small_files_go_as_they_are(kind: str, spelled, page_of) -> None:
     pieces = [page.ask("read", facts["token"], offset, 1000)[1][0] for offset in offsets]
     assert b"".join(pieces) == path.read_bytes()
     assert not len(page.starts)
+
+
+def test_a_file_whose_header_ends_before_its_last_frame_is_cut(spelled, page_of) -> None:
+    facts = page_of(spelled("vfr")).open()
+    assert (facts["how"], facts["why"]) == (
+        "remux", "The file's header ends it before its last frame.",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["hevc", "rotated-90", "offset"])
