@@ -37,6 +37,7 @@ const ENGLISH = {
 
   timeline: "Timeline",
   timelineHint: "Drag to seek, shift+drag to select, wheel to zoom",
+  touchHint: "Drag to seek, pinch to zoom, ⚙ to select",
   truth: "truth",
   model: "model",
   noPredictionHere: "no prediction here",
@@ -81,6 +82,11 @@ const ENGLISH = {
   loopShort: "Loop",
   zoom: "Timeline",
   whole: "Whole",
+  selection: "Selection",
+  selectFrom: "From here",
+  selectTo: "To here",
+  selectFromHere: "From here: the selection starts at this frame ([)",
+  selectToHere: "To here: the selection ends at this frame (])",
 
   transcodedFrom: (/** @type {string} */ codec) => `transcoded from ${codec}`,
   repackaged: "repackaged",
@@ -146,6 +152,7 @@ const KOREAN = {
 
   timeline: "타임라인",
   timelineHint: "끌어서 이동, Shift+끌기로 구간 선택, 휠로 확대",
+  touchHint: "끌어서 이동, 두 손가락으로 확대, ⚙에서 구간 선택",
   truth: "정답",
   model: "모델",
   noPredictionHere: "예측 없음",
@@ -185,6 +192,11 @@ const KOREAN = {
   loopShort: "반복",
   zoom: "타임라인",
   whole: "전체",
+  selection: "구간",
+  selectFrom: "여기부터",
+  selectTo: "여기까지",
+  selectFromHere: "여기부터: 이 프레임부터 선택 ([)",
+  selectToHere: "여기까지: 이 프레임까지 선택 (])",
 
   transcodedFrom: (codec) => `${codec}에서 변환됨`,
   repackaged: "형식만 다시 묶음",
