@@ -321,14 +321,16 @@ def test_an_error_of_the_kernel_is_told_and_can_be_tried_again(
     assert page.evaluate("goTo(20)")[:2] == [20, 20]
 
 
-@pytest.mark.parametrize("how", ["whole", "segments"])
-@pytest.mark.parametrize("region", [(20, 26), (31, 32), (50, 60)], ids=str)
+@pytest.mark.parametrize(
+    ("how", "region"),
+    [("whole", (20, 23)), ("whole", (31, 32)), ("segments", (20, 23)), ("segments", (37, 40))],
+)
 def test_a_loop_shows_no_frame_outside(
     how: str, region: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     open_page: Callable[..., tuple[Page, Kernel]],
 ) -> None:  # fmt: skip
     """Also on a page that is busy with other things: it looks at the pixels in between."""
-    make_video(tmp_path / "slow.mp4", num_frames=60, fps=10)
+    make_video(tmp_path / "slow.mp4", num_frames=40, fps=4)
     if how == "segments":
         monkeypatch.setattr(plan, "WHOLE_BYTES", 0)
     page, _ = open_page(vl.Video(tmp_path / "slow.mp4"))
@@ -345,15 +347,16 @@ def test_a_loop_shows_no_frame_outside(
                 seen.push(read(video));
                 const until = performance.now() + 30;
                 while (performance.now() < until);
-                if (rounds < 4) setTimeout(look, 5);
+                if (rounds < 3) setTimeout(look, 5);
             };
             look();
-            await until(() => rounds >= 4, "four rounds");
+            await until(() => rounds >= 3, "three rounds");
             video.pause();
-            return [seen, video.playbackRate, media.how];
+            await until(() => video.playbackRate === 1, "its speed again");
+            return [seen, media.how];
         }""",
         region,
     )
-    frames, rate, stored = seen
-    assert (rate, stored) == (1, "remux" if how == "segments" else "direct")
+    frames, stored = seen
+    assert stored == ("remux" if how == "segments" else "direct")
     assert set(frames) == set(range(*region))
