@@ -42,6 +42,7 @@ const ENGLISH = {
   model: "model",
   noPredictionHere: "no prediction here",
   noTruthHere: "not labelled here",
+  unknownTruth: (/** @type {string} */ names) => `? ${names} (no model has this label)`,
   divergenceAt: (/** @type {string} */ value) => `divergence ${value} nats`,
   selected: (/** @type {number} */ count, /** @type {string} */ seconds) =>
     `${count} ${count === 1 ? "frame" : "frames"} selected (${seconds} s)`,
@@ -157,6 +158,7 @@ const KOREAN = {
   model: "모델",
   noPredictionHere: "예측 없음",
   noTruthHere: "정답 없음",
+  unknownTruth: (names) => `? ${names} (이 레이블을 아는 모델이 없음)`,
   divergenceAt: (value) => `모델 간 차이 ${value} nats`,
   selected: (count, seconds) => `${count}개 프레임 선택됨 (${seconds}초)`,
   clearSelection: "선택 해제 (Esc)",

@@ -5,7 +5,15 @@
 /** @import { Clock } from "./clock.js" */
 /** @import { Texts } from "./texts.js" */
 import { h } from "./dom.js";
-import { runsOf, spansWhere, truthAt, truthInSeconds, verdictsOf } from "./lanes.js";
+import {
+  runsOf,
+  spansWhere,
+  truthAt,
+  truthFor,
+  truthInSeconds,
+  unknownLabels,
+  verdictsOf,
+} from "./lanes.js";
 import { DASHES, chip, drawChip, drawPattern, fit, roundRect } from "./marks.js";
 import { clamp, clockText, lastAtMost, probText, tickText } from "./numbers.js";
 
@@ -73,6 +81,8 @@ export class Timeline {
     this.verdicts = [];
     /** @type {{label: number, from: number, to: number}[]} */
     this.truth = [];
+    /** @type {Set<number>} labels of the truth that no model has */
+    this.unknown = new Set();
     /** @type {[number, number] | null} */
     this.selection = null;
     /** @type {number | null} */
@@ -126,7 +136,8 @@ export class Timeline {
   prepare() {
     const { clock, told } = this;
     this.runs = told.tracks.map((track) => runsOf(track, this.end));
-    this.verdicts = told.tracks.map((track) => verdictsOf(track, told.truth));
+    this.verdicts = told.tracks.map((track, at) => verdictsOf(track, truthFor(told.truth, at)));
+    this.unknown = unknownLabels(told);
     this.truth = clock ? truthInSeconds(told.truth, clock) : [];
     this.draw();
   }
@@ -760,7 +771,10 @@ export class Timeline {
     roundRect(context, this.gutter, top + TRUTH_PX - 2, this.width - this.gutter, 2, 1);
     for (const { label, from, to } of this.truth) {
       if (to < this.from || from > this.to) continue;
-      const shown = this.told.labels[label];
+      const named = this.told.labels[label];
+      // What no model can say is grey, and asks whether it is meant.
+      const isUnknown = this.unknown.has(label);
+      const shown = named && isUnknown ? { ...named, color: null, name: `? ${named.name}` } : named;
       if (shown) this.drawSegment(context, theme, shown, this.x(from), this.x(to), top, TRUTH_PX);
     }
   }
@@ -1071,16 +1085,20 @@ export class Timeline {
     ];
     const known = truthAt(told.truth, frame);
     if (told.truth.length) {
-      const names = known.map((which) => told.labels[which]?.name ?? "").join(", ");
+      const names = known
+        .map((which) => `${this.unknown.has(which) ? "? " : ""}${told.labels[which]?.name ?? ""}`)
+        .join(", ");
       lines.push(
         h("div", { class: "vl-tip-row" }, [
           h("span", { class: "vl-tip-name vl-muted", text: texts.truth }),
-          known.length ? chip(told.labels[known[0] ?? -1]) : null,
+          known.some((which) => this.unknown.has(which)) ? null : chip(told.labels[known[0] ?? -1]),
           h("span", { class: "vl-ellipsis", text: names || texts.noTruthHere }),
         ]),
       );
     }
-    for (const track of told.tracks) lines.push(...this.tipRows(track, frame, known));
+    told.tracks.forEach((track, at) =>
+      lines.push(...this.tipRows(track, frame, truthAt(truthFor(told.truth, at), frame))),
+    );
     const { divergence } = told;
     const row = divergence ? lastAtMost(divergence.times, at + 1e-6) : -1;
     if (divergence && row >= 0) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, did_you_mean
+from vidlab.core.labels import LabelMap
 from vidlab.video import Video
 
 if TYPE_CHECKING:
@@ -51,6 +53,11 @@ class Truth:
 
     segments: tuple[tuple[float, float, str], ...]
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Different labels, in order of time."""
+        return tuple(dict.fromkeys(label for _, _, label in self.segments))
+
     def in_frames(self, video: Video) -> list[tuple[int, int, str]]:
         """Return ``(start, stop, label)`` in frames, half-open, without empty ones."""
         times = video.pts_seconds
@@ -60,6 +67,23 @@ class Truth:
             if first < last:
                 found.append((int(first), int(last), label))
         return found
+
+    def warn_of_unknown(self, models: Sequence[tuple[str, LabelMap]]) -> None:
+        """Warn of labels that a model cannot say: misspelt, or of another label map.
+
+        Args:
+            models: Each one's name and labels.
+        """
+        for label in self.labels:
+            without = [(name, labels) for name, labels in models if label not in labels]
+            if without:
+                names = ", ".join(name for name, _ in without)
+                warnings.warn(
+                    f"The truth has the label {label!r}, which is none of those that {names} "
+                    "can give. What is said there counts as neither right nor wrong."
+                    f"{did_you_mean(label, without[0][1])}",
+                    stacklevel=3,
+                )
 
 
 def read_truth(given: Any) -> Truth | None:

@@ -52,6 +52,7 @@ _TEXTS = {
         "model": "model",
         "top": "top labels and their probabilities",
         "more": "and {count} more",
+        "unknown": "No model has a label {labels}: the truth counts for nothing there.",
         "nothing": "No predictions yet: vidlab.Player(video, vidlab.predict(video, model))",
     },
     "ko": {
@@ -64,6 +65,7 @@ _TEXTS = {
         "model": "모델",
         "top": "상위 레이블과 확률",
         "more": "외 {count}개",
+        "unknown": "{labels} 레이블을 아는 모델이 없어, 그 구간의 정답은 세지 않습니다.",
         "nothing": "아직 예측이 없습니다: vidlab.Player(video, vidlab.predict(video, model))",
     },
 }
@@ -174,6 +176,13 @@ def _timeline_html(player: Player, rows: Sequence[_Row], texts: dict[str, str]) 
     )
     if more > 0:
         legend += escape(texts["more"].format(count=more))
+    truth = player._truth.labels if player._truth is not None else ()
+    unknown = [
+        repr(label) for label in truth
+        if player.predictions and not any(label in each.labels for each in player.predictions)
+    ]  # fmt: skip
+    if unknown:
+        legend += f"<br>⚠ {escape(texts['unknown'].format(labels=', '.join(unknown)))}"
     picture = data_url(_png(draw_timeline(player, rows)), mime="image/png")
     return f'<p><img alt="{alt}" src="{picture}"></p>\n<p>{escape(names)}<br>{legend}</p>'
 

@@ -116,7 +116,13 @@ def describe_predictions(
     ranks = {label: rank for rank, label in enumerate(colored)}
     PALETTE.assign(colored)
     known = [
-        {"start": start, "stop": stop, "label": names.setdefault(label, len(names))}
+        {
+            "start": start,
+            "stop": stop,
+            "label": names.setdefault(label, len(names)),
+            # Models that cannot say it are neither right nor wrong.
+            "unknown_to": [i for i, each in enumerate(predictions) if label not in each.labels],
+        }
         for start, stop, label in truth
     ]
     labels = [_describe_label(name, ranks.get(name)) for name in names]

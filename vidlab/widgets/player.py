@@ -79,7 +79,8 @@ class Player(anywidget.AnyWidget):
         predictions: What models said about it: one `Predictions`, several, or a
             `Comparison`; None shows the video alone.
         truth: What is really to be seen: a DataFrame with start_seconds, end_seconds and label;
-            a list of ``(start_seconds, end_seconds, label)``; or one label for all of it.
+            a list of ``(start_seconds, end_seconds, label)``; or one label for all of it. A
+            label that a model does not know is marked, and warned of.
         boxes: A DataFrame with frame_index, x_px, y_px, width_px, height_px and, where known,
             label, confidence and person; px of the displayed frame, from its top left.
         keypoints: A DataFrame with frame_index, person, keypoint (a name), x_px, y_px and, where
@@ -186,6 +187,13 @@ class Player(anywidget.AnyWidget):
                     f"If it is the same under another name: Video(path, name={each.video!r})."
                 )
         self._truth = read_truth(truth)
+        if self._truth is not None:
+            self._truth.warn_of_unknown(
+                [
+                    (name, each.labels)
+                    for name, each in zip(self.model_names, self.predictions, strict=True)
+                ]
+            )
         self._boxes = read_boxes(boxes)
         self._keypoints = read_keypoints(keypoints, skeleton)
         self._top_k = top_k
