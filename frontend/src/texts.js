@@ -231,13 +231,23 @@ const KOREAN = {
 };
 
 /**
- * The texts of a locale; without one, those of the page's language, then the browser's.
+ * The texts of a locale; without one, those of the page's language, then of the first of the
+ * browser's languages that there are texts in. English says nothing of a page: it is what
+ * JupyterLab, and most of the others, say of themselves until somebody chooses.
  * @param {string | null | undefined} locale
  * @returns {Texts}
  */
 export function textsOf(locale) {
-  const wanted = locale || document.documentElement.lang || navigator.language || "en";
-  return /^ko\b/i.test(wanted) ? KOREAN : ENGLISH;
+  if (locale) return textsIn(locale) ?? ENGLISH;
+  const page = textsIn(document.documentElement.lang);
+  if (page && page !== ENGLISH) return page;
+  return navigator.languages.map(textsIn).find((texts) => texts) ?? ENGLISH;
+}
+
+/** @param {string} language @returns {Texts | undefined} */
+function textsIn(language) {
+  if (/^ko\b/i.test(language)) return KOREAN;
+  return /^en\b/i.test(language) ? ENGLISH : undefined;
 }
 
 /**

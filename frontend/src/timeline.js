@@ -1088,10 +1088,11 @@ export class Timeline {
       const names = known
         .map((which) => `${this.unknown.has(which) ? "? " : ""}${told.labels[which]?.name ?? ""}`)
         .join(", ");
+      const named = known.find((which) => !this.unknown.has(which));
       lines.push(
         h("div", { class: "vl-tip-row" }, [
           h("span", { class: "vl-tip-name vl-muted", text: texts.truth }),
-          known.some((which) => this.unknown.has(which)) ? null : chip(told.labels[known[0] ?? -1]),
+          named === undefined ? null : chip(told.labels[named]),
           h("span", { class: "vl-ellipsis", text: names || texts.noTruthHere }),
         ]),
       );

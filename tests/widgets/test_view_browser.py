@@ -402,7 +402,9 @@ def test_korean_is_chosen_by_trait_then_page_then_browser(show: Show, told: vl.P
     assert re.search("[A-Za-z]{4,}", view.root.locator(".vl-selected").inner_text()) is not None
     view.set("locale", "en")
     expect(view.root.get_by_role("button", name="Play (space)")).to_be_visible()
-    english = show([told], locale="ko-KR")
+    korean = show([told], locale="ko-KR")
+    expect(korean.root.get_by_role("button", name="재생 (스페이스)")).to_be_visible()
+    english = show([told], locale="fr-FR")
     expect(english.root.get_by_role("button", name="Play (space)")).to_be_visible()
 
 

@@ -93,7 +93,9 @@ class Player(anywidget.AnyWidget):
             "keypoints", or one; True is the label.
         loop: Whether the selection, or all of the video, plays again and again.
         threshold: Probability under which answers are greyed, 0 to 1, or None.
-        locale: Language of the texts, "en" or "ko"; None takes the page's.
+        locale: Language of the texts, "en" or "ko". None takes the page's, where that is not
+            English (JupyterLab's language pack), then the browser's; what stays in a saved
+            notebook is English then.
         layout: The `ipywidgets.Layout` of the widget.
 
     Attributes:
@@ -136,7 +138,7 @@ class Player(anywidget.AnyWidget):
         None, allow_none=True, help="Probability under which answers are greyed, or None."
     ).tag(sync=True)
     locale = traitlets.Unicode(
-        None, allow_none=True, help="Language of the texts; None takes the page's."
+        None, allow_none=True, help="Language of the texts; None takes the page's or browser's."
     ).tag(sync=True)
     _link = traitlets.Dict(
         default_value=None, allow_none=True, help="Which players of the page move together."
