@@ -225,9 +225,9 @@ def test_wrong_annotations_are_named(options: Any, message: str, video: vl.Video
 @pytest.mark.parametrize(
     "truth",
     [
-        [(0.5, 1.0, "cat"), (0.0, 0.5, "action 1")],
+        [(0.5, 1.0, "action 5"), (0.0, 0.5, "action 1")],
         pd.DataFrame(
-            {"label": ["action 1", "cat"], "start_seconds": [0, 0.5], "end_seconds": [0.5, 1]}
+            {"label": ["action 1", "action 5"], "start_seconds": [0, 0.5], "end_seconds": [0.5, 1]}
         ),
     ],
 )
@@ -237,13 +237,13 @@ def test_truth_is_told_in_frames(truth: Any, video, predict_ids, monkeypatch) ->
     result = page.ask("predictions")[0]["result"]
     names = [label["name"] for label in result["labels"]]
     told = [(each["start"], each["stop"], names[each["label"]]) for each in result["truth"]]
-    assert told == [(0, 15, "action 1"), (15, 30, "cat")]
+    assert told == [(0, 15, "action 1"), (15, 30, "action 5")]
     assert all(result["labels"][each["label"]]["color"] for each in result["truth"])
 
 
 def test_one_label_may_be_true_for_all(video, monkeypatch) -> None:
     result = Page(Player(video, truth="cat"), monkeypatch).ask("predictions")[0]["result"]
-    assert result["truth"] == [{"start": 0, "stop": 60, "label": 0}]
+    assert result["truth"] == [{"start": 0, "stop": 60, "label": 0, "unknown_to": []}]
 
 
 def test_selected_rows(video, predict_ids) -> None:

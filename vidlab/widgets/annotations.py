@@ -138,59 +138,63 @@ def _truth_expected(got: str) -> str:
 
 
 @dataclass(frozen=True)
-class Boxes:
-    """Boxes on frames, by frame.
+class _Rows:
+    """Rows of a table about frames.
 
     Attributes:
         frame_index: int64 ``[N]``, never decreasing.
+        hold: Frames for which a row is shown at most, until the next annotated frame.
+    """
+
+    frame_index: NDArray[np.int64]
+    hold: int
+
+    def rows_at(self, frame_index: int) -> range:
+        """Return the rows that are shown with a frame."""
+        stop = int(np.searchsorted(self.frame_index, frame_index, side="right"))
+        if not stop or frame_index - self.frame_index[stop - 1] >= self.hold:
+            return range(0)
+        return range(int(np.searchsorted(self.frame_index, self.frame_index[stop - 1])), stop)
+
+
+@dataclass(frozen=True)
+class Boxes(_Rows):
+    """Boxes on frames, by frame.
+
+    Attributes:
         xywh_px: float64 ``[N, 4]``: left, top, width, height in px of the displayed frame.
         labels: Different labels.
         label: int64 ``[N]``, number in `labels`, -1 where there is none.
         confidence: float64 ``[N]``, NaN where there is none.
         person: int64 ``[N]``, -1 where there is none.
-        hold: Frames for which a row is shown at most, until the next annotated frame.
     """
 
-    frame_index: NDArray[np.int64]
     xywh_px: NDArray[np.float64]
     labels: tuple[str, ...]
     label: NDArray[np.int64]
     confidence: NDArray[np.float64]
     person: NDArray[np.int64]
-    hold: int
-
-    def rows_at(self, frame_index: int) -> range:
-        """Return the rows that are shown with a frame."""
-        return _rows_at(self.frame_index, self.hold, frame_index)
 
 
 @dataclass(frozen=True)
-class Keypoints:
+class Keypoints(_Rows):
     """Keypoints of people on frames, by frame.
 
     Attributes:
-        frame_index: int64 ``[M]``, never decreasing.
-        person: int64 ``[M]``.
+        person: int64 ``[N]``.
         names: Different keypoints.
-        keypoint: int64 ``[M]``, number in `names`.
-        xy_px: float64 ``[M, 2]``, px of the displayed frame.
-        confidence: float64 ``[M]``, NaN where there is none.
+        keypoint: int64 ``[N]``, number in `names`.
+        xy_px: float64 ``[N, 2]``, px of the displayed frame.
+        confidence: float64 ``[N]``, NaN where there is none.
         skeleton: Pairs of numbers in `names` that a line joins.
-        hold: Frames for which a row is shown at most, until the next annotated frame.
     """
 
-    frame_index: NDArray[np.int64]
     person: NDArray[np.int64]
     names: tuple[str, ...]
     keypoint: NDArray[np.int64]
     xy_px: NDArray[np.float64]
     confidence: NDArray[np.float64]
     skeleton: tuple[tuple[int, int], ...]
-    hold: int
-
-    def rows_at(self, frame_index: int) -> range:
-        """Return the rows that are shown with a frame."""
-        return _rows_at(self.frame_index, self.hold, frame_index)
 
 
 def read_boxes(given: Any) -> Boxes | None:
@@ -349,13 +353,6 @@ def _none(table: pd.DataFrame) -> NDArray[np.int64]:
 def _usual_step(frames: NDArray[np.int64]) -> int:
     steps = np.diff(np.unique(frames))
     return max(1, int(np.median(steps))) if len(steps) else 1
-
-
-def _rows_at(frames: NDArray[np.int64], hold: int, frame_index: int) -> range:
-    stop = int(np.searchsorted(frames, frame_index, side="right"))
-    if not stop or frame_index - frames[stop - 1] >= hold:
-        return range(0)
-    return range(int(np.searchsorted(frames, frames[stop - 1])), stop)
 
 
 # ---- which of it is drawn --------------------------------------------------------------------

@@ -31,7 +31,7 @@ import anywidget
 import traitlets
 
 from vidlab.comparison import Comparison
-from vidlab.core.errors import OptionError, VideoError, VidlabError, WidgetError, did_you_mean
+from vidlab.core.errors import OptionError, VideoError, VidlabError, WidgetError, refuse_unknown
 from vidlab.predictions import TABLE_COLUMNS, Predictions
 from vidlab.video import Video
 from vidlab.widgets import kept, links
@@ -170,12 +170,7 @@ class Player(anywidget.AnyWidget):
         layout: Any = None,
         **unknown: Any,
     ) -> None:
-        if unknown:
-            name = next(iter(unknown))
-            raise OptionError(
-                f"{type(self).__name__} has no option {name!r}; it takes "
-                f"{', '.join(self._options)}.{did_you_mean(name, self._options)}"
-            )
+        refuse_unknown(type(self).__name__, unknown, self._options)
         if isinstance(top_k, bool) or not isinstance(top_k, int) or not 1 <= top_k <= _MAX_TOP_K:
             raise OptionError(
                 f"top_k must be a whole number from 1 to {_MAX_TOP_K}; got {top_k!r}."
