@@ -14,9 +14,10 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from synthetic import make_video
+from synthetic import make_video, read_barcode
 
 from vidlab.video import Video
+from vidlab.video.source import Source
 
 PROC = Path("/proc/self")
 needs_proc = pytest.mark.skipif(not PROC.is_dir(), reason="reads /proc, so Linux only")
@@ -121,3 +122,16 @@ def test_close_frees_files_and_threads_at_once(sample):
         assert num_threads() <= threads
     finally:
         gc.enable()
+
+
+def test_the_first_frame_is_decoded_once_for_who_shows_it_at_once(sample, monkeypatch):
+    earlier, video = Video(sample("vfr").path), Video(sample("mp4").path)
+    opened = []
+    honest = Source.open
+    monkeypatch.setattr(
+        Source, "open", lambda self, **given: opened.append(self) or honest(self, **given)
+    )
+    assert read_barcode(video.first_frame().rgb) == 0
+    assert not opened
+    assert read_barcode(earlier.first_frame().rgb) == 0
+    assert len(opened) == 1, "only the latest one's is kept"

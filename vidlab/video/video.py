@@ -6,6 +6,8 @@ import math
 import operator
 import os
 import threading
+import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -52,6 +54,10 @@ _TIME_SLACK_SECONDS = 1e-6
 # A counted rate this close to the one the header states is that one (Matroska rounds
 # timestamps to milliseconds).
 _RATE_TOLERANCE = 0.005
+
+# The first frame of the video that was opened last, and of no other: who shows it at once need
+# not decode it again, and a thousand open videos hold no thousand frames.
+_LATEST_FIRST: deque[Frame] = deque(maxlen=1)
 
 
 class Video:
@@ -163,7 +169,11 @@ class Video:
         self.sample_aspect_ratio = self._display.sample_aspect_ratio
         self.rotation, self.is_mirrored = self._display.rotation, self._display.mirrored
         self._time_base = decoder.time_base
-        self.start_seconds = self._seconds(Clock(decoder).tick(picture))
+        pts = Clock(decoder).tick(picture)
+        self.start_seconds = self._seconds(pts)
+        first = self._frame(picture, 0, pts)
+        self._first = weakref.ref(first)
+        _LATEST_FIRST.append(first)
         self.codec: str = stream.codec_context.codec.canonical_name
         self.container: str = container.format.name
         self.pixel_format: str = picture.format.name
@@ -428,7 +438,7 @@ class Video:
         self._check_open()
         with self._reader_lock:
             if self._last is None or self._last.index:
-                self._last = self._decode_first()
+                self._last = self._first() or self._decode_first()
             return self._last
 
     def _decode_first(self) -> Frame:
