@@ -13,7 +13,7 @@ const LOOP_EARLY_MS = 10;
 // last frame, so that none after it can flash up. How long before its end; so much at least, also
 // where several frames go by meanwhile.
 const HOLD_LEAST_MS = 30;
-const HOLD_MOST_MS = 100;
+const HOLD_MOST_MS = 250;
 const LOOK_EVERY_MS = 500;
 
 /** The <video>: shows exact frames, and tells which one is on screen. */
