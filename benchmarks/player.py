@@ -148,9 +148,14 @@ def hour(lab: Lab, folder: Path) -> list[str]:
             window.jupyterapp.commands.execute('notebook:run-cell');
             for (;;) {
                 const root = document.querySelector('.vidlab-player');
-                const hasPoster = Boolean(root?.querySelector('video').poster);
+                const { poster } = root?.querySelector('video') ?? {};
                 const ready = root?.dataset.frame === '0';
-                if (picture === null && (hasPoster || ready)) picture = performance.now() - from;
+                if (picture === null && (poster || ready)) {
+                    // Frame 0 as JPEG counts once it is decoded and painted.
+                    if (!ready) await Object.assign(new Image(), { src: poster }).decode();
+                    await new Promise((done) => requestAnimationFrame(done));
+                    picture = performance.now() - from;
+                }
                 if (ready) return [picture, performance.now() - from];
                 if (performance.now() - from > 60000) throw new Error('no picture in a minute');
                 await new Promise((done) => setTimeout(done, 5));

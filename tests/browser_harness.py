@@ -182,9 +182,18 @@ class Lab:
         path.write_text(json.dumps(content), encoding="utf-8")
         return path
 
-    def open(self, path: Path, *, width: int = 1280, height: int = 1000) -> Notebook:
-        """Open a notebook of the server's folder alone on a page, with its kernel ready."""
-        page = self.browser.new_page(viewport={"width": width, "height": height})
+    def open(
+        self, path: Path, *, width: int = 1280, height: int = 1000, **options: Any
+    ) -> Notebook:
+        """Open a notebook of the server's folder alone on a page, with its kernel ready.
+
+        Args:
+            path: The notebook.
+            width: Of the window, px.
+            height: Of the window, px.
+            options: For the browser's page, such as ``locale``.
+        """
+        page = self.browser.new_page(viewport={"width": width, "height": height}, **options)
         notebook = Notebook(page)
 
         def note(message: ConsoleMessage) -> None:

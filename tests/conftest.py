@@ -25,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail a test that would be skipped (for CI, where everything must be there)",
     )
+    group.addoption(
+        "--update-docs", action="store_true", help="renew the pictures and tables in docs/"
+    )
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -50,6 +50,24 @@ def test_divergence_equals_scipys_definition(logits: np.ndarray) -> None:
     assert (both.divergence <= np.log(2) + 1e-5).all()
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.1, 3.0, 30.0])
+def test_divergence_is_exact_to_a_millionth(spread: float) -> None:
+    chance = np.random.default_rng(0)
+    labels = vl.LabelMap([f"class {number}" for number in range(600)])
+    logits = chance.normal(0, spread, (3, 200, 600))
+    several = vl.Comparison(
+        [preds(each, backend=str(at), labels=labels) for at, each in enumerate(logits)]
+    )
+    p = np.stack([each.probabilities.astype(np.float64) for each in several.predictions])
+
+    def entropy(distributions: np.ndarray) -> np.ndarray:
+        logs = np.log(distributions, out=np.zeros_like(distributions), where=distributions > 0)
+        return -(distributions * logs).sum(axis=-1)
+
+    expected = entropy(p.mean(axis=0)) - entropy(p).mean(axis=0)  # Lin, 1991
+    np.testing.assert_allclose(several.divergence, expected, rtol=0, atol=1e-6)
+
+
 def test_disagreements_are_the_stretches_where_labels_differ() -> None:
     first = preds(certain(0, 0, 1, 1, 0, 2))
     second = preds(certain(0, 1, 1, 0, 2, 2), backend="litert")

@@ -71,6 +71,12 @@ def test_looking_up_every_public_name_loads_nothing_heavy():
     assert not modules_after("from vidlab import *") & HEAVY
 
 
+def test_tables_load_pandas_and_players_do_not():
+    """Importing pandas takes longer than the first picture may."""
+    assert "pandas" not in modules_after("from vidlab import *")
+    assert "pandas" in modules_after("import vidlab; vidlab.list_models()")
+
+
 def test_public_names():
     assert set(vidlab.__all__) == PUBLIC_NAMES
     assert set(dir(vidlab)) >= PUBLIC_NAMES

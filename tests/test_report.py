@@ -9,7 +9,7 @@ import synthetic
 
 import vidlab as vl
 from vidlab.core.errors import OptionError
-from vidlab.report import clock, write_report
+from vidlab.report import write_report
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -94,11 +94,3 @@ def test_a_place_that_cannot_be_written_is_told(comparison: vl.Comparison, tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match="Cannot write"):
         write_report(comparison, tmp_path / "file" / "report.html")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "00:00.000"), (61.2345, "01:01.234"), (3599.9996, "1:00:00.000"), (-0.5, "-00:00.500")],
-)
-def test_clock(seconds: float, text: str) -> None:
-    assert clock(seconds) == text

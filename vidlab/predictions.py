@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from vidlab.core.errors import PredictionsError
 from vidlab.core.files import as_path, atomic_write
 from vidlab.core.labels import LabelMap
 from vidlab.models.base import Selection
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Columns of :attr:`Predictions.table`, in order.
 TABLE_COLUMNS = (
@@ -135,6 +137,8 @@ class Predictions:
         Returns:
             Columns ``frame_index, time_seconds, class_id, label, probability``.
         """
+        import pandas as pd
+
         ids = self.logits.argmax(axis=1) if len(self) else np.empty(0, dtype=np.int64)
         return pd.DataFrame(
             {
@@ -227,6 +231,8 @@ class Predictions:
             raise PredictionsError(f"{str(path)!r} is damaged: {error!r}.") from error
 
     def _make_table(self) -> pd.DataFrame:
+        import pandas as pd
+
         allowed = self.selection.class_ids(self.labels)
         probabilities = self.probabilities[:, allowed]
         count = min(self.selection.max_results or len(allowed), len(allowed))
@@ -257,6 +263,7 @@ class Predictions:
         )
 
     def _write_parquet(self, stream: Any) -> None:
+        import pandas as pd
         import pyarrow as pa
         import pyarrow.parquet as pq
 

@@ -18,6 +18,7 @@ from vidlab.core.errors import OptionError
 from vidlab.core.files import as_path, atomic_write
 from vidlab.core.images import data_url, jpeg
 from vidlab.core.palette import PALETTE, ink_on
+from vidlab.core.times import clock
 from vidlab.predictions import Predictions
 from vidlab.video import Video
 
@@ -114,16 +115,6 @@ def render(comparison: Comparison) -> str:
         + "\n".join(parts)
         + "\n</body></html>\n"
     )
-
-
-def clock(seconds: float) -> str:
-    """Return seconds as ``mm:ss.mmm``, or ``h:mm:ss.mmm`` from an hour on."""
-    sign = "-" if seconds < 0 else ""
-    milliseconds = round(abs(seconds) * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
-    return f"{sign}{hours}:{text}" if hours else sign + text
 
 
 def _picture(video: Video, frame_index: int, *, height_px: int) -> str:

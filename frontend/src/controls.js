@@ -64,7 +64,7 @@ export class Controls {
           button("next", texts.next, () => commands.step(1)),
           button("last", texts.last, () => commands.goTo(Infinity)),
         ]),
-        h("span", { class: "vl-group" }, [this.speed, this.loop, this.sound]),
+        h("span", { class: "vl-group vl-ways" }, [this.speed, this.loop, this.sound]),
         h("span", { class: "vl-group vl-numbers" }, [this.time, this.total]),
         h("label", { class: "vl-group vl-numbers" }, [
           h("span", { class: "vl-muted", text: texts.frame }),

@@ -374,6 +374,11 @@ export class Feeder {
       if (isFull) {
         this.limit = Math.min(this.limit, Math.max(this.total, bytes.byteLength));
         if (this.evict(buffer, number)) return;
+        // What is only fetched ahead waits until there is room: this one plays.
+        if (number !== here && this.held.has(here)) {
+          this.pieces.delete(number);
+          return;
+        }
       }
       this.fail(
         isFull

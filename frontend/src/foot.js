@@ -13,7 +13,8 @@ export class Foot {
    */
   constructor(info, texts, commands) {
     this.texts = texts;
-    this.words = h("span", { class: "vl-muted vl-ellipsis", text: texts.timelineHint });
+    this.hint = matchMedia("(pointer: coarse)").matches ? texts.touchHint : texts.timelineHint;
+    this.words = h("span", { class: "vl-muted vl-ellipsis", text: this.hint });
     this.clear = button("close", texts.clearSelection, commands.clear);
     this.clear.hidden = true;
     this.most = h("span", { class: "vl-muted vl-ellipsis vl-find-most" });
@@ -35,7 +36,7 @@ export class Foot {
   showSelection(count, seconds) {
     const { texts } = this;
     this.clear.hidden = count === 0;
-    this.words.textContent = count ? texts.selected(count, seconds.toFixed(3)) : texts.timelineHint;
+    this.words.textContent = count ? texts.selected(count, seconds.toFixed(3)) : this.hint;
     this.words.title = this.words.textContent;
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** What the timeline draws from predictions: runs of one label, and marks along them. */
 
-/** @import { Track, TruthSegment, Runs, Verdicts } from "./types.js" */
+/** @import { Told, Track, TruthSegment, Runs, Verdicts } from "./types.js" */
 /** @import { Clock } from "./clock.js" */
 import { lastAtMost } from "./numbers.js";
 
@@ -40,6 +40,25 @@ export function truthInSeconds(truth, clock) {
     }))
     .sort((a, b) => a.from - b.from);
 }
+
+/**
+ * The truth as far as a model has labels for it.
+ * @param {TruthSegment[]} truth
+ * @param {number} model
+ */
+export const truthFor = (truth, model) =>
+  truth.filter(({ unknown_to }) => !unknown_to.includes(model));
+
+/**
+ * Labels of the truth that none of the models has: misspelt, or of another label map.
+ * @param {Told} told
+ */
+export const unknownLabels = ({ truth, tracks }) =>
+  new Set(
+    truth
+      .filter(({ unknown_to }) => tracks.length > 0 && unknown_to.length === tracks.length)
+      .map(({ label }) => label),
+  );
 
 /**
  * The labels that are true at a frame; segments may overlap, and may leave gaps.

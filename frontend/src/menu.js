@@ -1,5 +1,5 @@
 // @ts-check
-/** The settings under ⚙: what is drawn on the picture, the threshold, the timeline's zoom. */
+/** The settings under ⚙: what is drawn on the picture, the threshold, the timeline, the selection. */
 
 /** @import { OverlayName } from "./types.js" */
 /** @import { Texts } from "./texts.js" */
@@ -11,6 +11,7 @@ import { h } from "./dom.js";
  * @property {(value: number | null) => void} setThreshold
  * @property {(on: boolean) => void} setLoop
  * @property {(step: 1 | 0 | -1) => void} zoom
+ * @property {(edge: "start" | "stop") => void} select
  */
 
 const FIRST_THRESHOLD = 0.5;
@@ -60,26 +61,15 @@ export class Menu {
 
     const [loop, loopBox] = checkbox(texts.loopShort, settings.setLoop);
     this.loop = loopBox;
-    const zoom = (
-      /** @type {string} */ text,
-      /** @type {string} */ label,
-      /** @type {1 | 0 | -1} */ step,
-    ) => {
-      const element = h("button", {
-        type: "button",
-        class: "vl-link",
-        text,
-        title: label,
-        "aria-label": label,
-      });
-      element.addEventListener("click", () => settings.zoom(step));
-      return element;
-    };
     this.element.append(
       group(texts.zoom, [
-        zoom("−", texts.zoomOut, -1),
-        zoom("+", texts.zoomIn, 1),
-        zoom(texts.whole, texts.zoomAll, 0),
+        link("−", texts.zoomOut, () => settings.zoom(-1)),
+        link("+", texts.zoomIn, () => settings.zoom(1)),
+        link(texts.whole, texts.zoomAll, () => settings.zoom(0)),
+      ]),
+      group(texts.selection, [
+        link(texts.selectFrom, texts.selectFromHere, () => settings.select("start")),
+        link(texts.selectTo, texts.selectToHere, () => settings.select("stop")),
       ]),
       group(texts.playing, [loop]),
     );
@@ -110,6 +100,23 @@ function group(name, children) {
     h("span", { class: "vl-setting-name vl-muted", text: name, "aria-hidden": "true" }),
     ...children,
   ]);
+}
+
+/**
+ * @param {string} text
+ * @param {string} label
+ * @param {() => void} onClick
+ */
+function link(text, label, onClick) {
+  const element = h("button", {
+    type: "button",
+    class: "vl-link",
+    text,
+    title: label,
+    "aria-label": label,
+  });
+  element.addEventListener("click", onClick);
+  return element;
 }
 
 /**

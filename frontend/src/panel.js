@@ -4,7 +4,7 @@
 /** @import { Info, Told, Verdicts } from "./types.js" */
 /** @import { Texts } from "./texts.js" */
 import { h } from "./dom.js";
-import { truthAt } from "./lanes.js";
+import { truthAt, truthFor, unknownLabels } from "./lanes.js";
 import { chip } from "./marks.js";
 import { lastAtMost, probText } from "./numbers.js";
 
@@ -19,6 +19,8 @@ export class Panel {
     this.element = h("div", { class: "vl-panel" });
     /** @type {Told} */
     this.told = { labels: [], tracks: [], divergence: null, disagreements: [], truth: [] };
+    /** @type {Set<number>} labels of the truth that no model has */
+    this.unknown = new Set();
     /** @type {number | null} */
     this.threshold = null;
     const compared = info.models.length > 1;
@@ -73,11 +75,11 @@ export class Panel {
 
   /** @param {number} frame */
   show(frame) {
-    const known = truthAt(this.told.truth, frame);
-    this.showTruth(known);
+    this.showTruth(truthAt(this.told.truth, frame));
     this.told.tracks.forEach((track, index) => {
       const block = this.blocks[index];
       if (!block) return;
+      const known = truthAt(truthFor(this.told.truth, index), frame);
       const row = lastAtMost(track.frames, frame);
       const key = `${row} ${known}`;
       if (key === block.key) return; // the same prediction still holds
@@ -120,11 +122,12 @@ export class Panel {
   /** @param {number[]} known  labels that are true now */
   showTruth(known) {
     const names = known.map((which) => this.told.labels[which]?.name ?? "").join(", ");
-    const text = names || this.texts.noTruthHere;
+    const isUnknown = known.some((which) => this.unknown.has(which));
+    const text = names ? (isUnknown ? this.texts.unknownTruth(names) : names) : this.texts.noTruthHere;
     if (this.truthName.textContent === text) return;
     this.truthName.textContent = this.truthName.title = text;
     this.truthName.classList.toggle("vl-muted", !names);
-    const fresh = chip(this.told.labels[known[0] ?? -1]);
+    const fresh = chip(isUnknown ? undefined : this.told.labels[known[0] ?? -1]);
     this.truthChip.replaceWith(fresh);
     this.truthChip = fresh;
   }
@@ -136,6 +139,7 @@ export class Panel {
    */
   refill(told, verdicts) {
     this.told = told;
+    this.unknown = unknownLabels(told);
     this.blocks.forEach((block, index) => {
       block.key = "";
       const { right = 0, known = 0 } = verdicts[index] ?? {};

@@ -6,8 +6,15 @@ import { clamp } from "./numbers.js";
 
 const SHOWN_WITHIN_MS = 600;
 
-// A seek takes some of the loop's last frame; begun too late, the frame after it would flash up.
+// A seek takes some of the loop's last frame.
 const LOOP_EARLY_MS = 10;
+
+// The browser shows frames whether or not the page has time: the picture is held on the loop's
+// last frame, so that none after it can flash up. How long before its end; so much at least, also
+// where several frames go by meanwhile.
+const HOLD_LEAST_MS = 30;
+const HOLD_MOST_MS = 250;
+const LOOK_EVERY_MS = 500;
 
 /** The <video>: shows exact frames, and tells which one is on screen. */
 export class Picture {
@@ -30,10 +37,12 @@ export class Picture {
     this.callback = 0;
     this.fallback = 0;
     this.loopTimer = 0;
+    /** @type {number | null} speed to go on with, while the loop's last frame is held */
+    this.held = null;
     /** @type {[number, number] | true | null} */
     this.looped = null;
     video.addEventListener("seeked", () => this.arrived());
-    video.addEventListener("pause", () => clearTimeout(this.loopTimer));
+    video.addEventListener("pause", () => this.letGo());
     video.addEventListener("timeupdate", () => {
       if (!("requestVideoFrameCallback" in video)) this.report(this.atCurrentTime());
     });
@@ -114,7 +123,8 @@ export class Picture {
 
   /** Play at a rate for a while, to keep in step; 0 waits. @param {number} rate */
   setRate(rate) {
-    if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
+    if (this.held !== null) this.held = rate;
+    else if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
   }
 
   seek() {
@@ -128,10 +138,13 @@ export class Picture {
   arrived() {
     const landed = this.inFlight;
     this.inFlight = -1;
+    this.letGo();
     if (landed < 0 || this.wanted === null) return;
     if (this.wanted !== landed) this.seek();
-    else if (this.shown === landed) this.settle();
-    else {
+    else if (this.shown === landed) {
+      this.settle();
+      this.keepInLoop(landed, landed);
+    } else {
       // No frame callback comes when the same picture is painted again, or nothing is (a
       // hidden tab); what the browser says it seeked to is the truth then.
       this.fallback = window.setTimeout(() => {
@@ -150,7 +163,10 @@ export class Picture {
       const [start, stop] = this.region ?? [0, clock.length];
       if (current >= stop - 1 || (this.region && current < start)) this.show(start);
     }
-    return this.video.play();
+    const playing = this.video.play();
+    // The frame it starts from is not told of again.
+    if (this.shown !== null) this.keepInLoop(this.shown, this.shown);
+    return playing;
   }
 
   // ------------------------------------------------------------ looping
@@ -162,7 +178,7 @@ export class Picture {
 
   set loop(looped) {
     this.looped = looped;
-    clearTimeout(this.loopTimer);
+    this.letGo();
     const { region, clock } = this;
     // The browser goes back at the end by itself, without an "ended" that would stop playing.
     this.video.loop = looped === true || Boolean(region && clock && region[1] >= clock.length);
@@ -180,18 +196,44 @@ export class Picture {
    */
   keepInLoop(index, before) {
     const { region, clock, video } = this;
+    if (this.held !== null) return;
     clearTimeout(this.loopTimer);
     if (!region || !clock || video.paused || this.wanted !== null) return;
     const [start, stop] = region;
     const again = () => {
       if (!video.paused && this.wanted === null) this.show(start);
+      else this.letGo();
     };
     const hasWrapped = index < start && before !== null && before >= stop - 1;
-    if (index >= stop || hasWrapped) again();
-    else if (index === stop - 1) {
-      const left = clock.stop(index) - clock.offset - video.currentTime;
-      this.loopTimer = window.setTimeout(again, (1000 * left) / video.playbackRate - LOOP_EARLY_MS);
+    if (index >= stop || hasWrapped) {
+      again();
+      return;
     }
+    if (video.loop && start === 0) return; // the browser goes from the last frame to the first
+    const end = clock.stop(stop - 1) - clock.offset;
+    const left = () => (1000 * (end - video.currentTime)) / video.playbackRate;
+    const last = (1000 * (clock.stop(stop - 1) - clock.start(stop - 1))) / video.playbackRate;
+    const early = clamp(0.75 * last, HOLD_LEAST_MS, HOLD_MOST_MS);
+    const wait = () => {
+      if (video.paused || video.playbackRate === 0 || this.wanted !== null) return;
+      const now = left();
+      if (now > early) {
+        this.loopTimer = window.setTimeout(wait, Math.min(now - early, LOOK_EVERY_MS));
+        return;
+      }
+      this.held = video.playbackRate;
+      video.playbackRate = 0;
+      this.loopTimer = window.setTimeout(again, now - LOOP_EARLY_MS);
+    };
+    wait();
+  }
+
+  /** The picture is not held at the loop's end any more. */
+  letGo() {
+    clearTimeout(this.loopTimer);
+    if (this.held === null) return;
+    this.video.playbackRate = this.held;
+    this.held = null;
   }
 
   // ------------------------------------------------------------ life
@@ -199,7 +241,7 @@ export class Picture {
   /** Forget what was on screen: the <video> gets other bytes. */
   reset() {
     this.settle();
-    clearTimeout(this.loopTimer);
+    this.letGo();
     this.inFlight = -1;
     this.shown = null;
     this.media = null;

@@ -37,6 +37,9 @@ export class Session {
     this.poster = "";
     /** @type {string[]} */
     this.urls = [];
+    this.showPoster = this.showPoster.bind(this);
+    model.on("change:_poster", this.showPoster);
+    this.showPoster();
   }
 
   /** @param {Progress} progress */
@@ -82,7 +85,7 @@ export class Session {
     const { content: about, buffers } = await this.channel.request(
       "open",
       { transcode, page: this.channel.prefix },
-      { onProgress: (progress, pictures) => this.progressed(progress, pictures) },
+      { onProgress: (progress) => this.announce(progress) },
     );
     const times = new Float64Array(aligned(buffers[0]));
     const clock = new Clock(times, about.offset_seconds, about.end_seconds);
@@ -100,16 +103,12 @@ export class Session {
     return new Opened(about, clock, new Int32Array(aligned(buffers[1])), "");
   }
 
-  /**
-   * @param {Progress} progress
-   * @param {DataView[]} buffers
-   */
-  progressed(progress, buffers) {
-    if (progress.phase !== "poster") {
-      this.announce(progress);
-      return;
-    }
-    this.poster = this.keep(new Blob([aligned(buffers[0])], { type: "image/jpeg" }));
+  /** The kernel sends frame 0 of itself, once the player is displayed. */
+  showPoster() {
+    /** @type {DataView | undefined} */
+    const picture = this.model.get("_poster");
+    if (!picture?.byteLength) return;
+    this.poster = this.keep(new Blob([aligned(picture)], { type: "image/jpeg" }));
     for (const listener of this.posterListeners) listener(this.poster);
   }
 
@@ -170,6 +169,7 @@ export class Session {
 
   release() {
     for (const url of this.urls) URL.revokeObjectURL(url);
+    this.model.off("change:_poster", this.showPoster);
     this.channel.close();
     this.channel.tell({ op: "release", page: this.channel.prefix });
   }

@@ -37,10 +37,12 @@ const ENGLISH = {
 
   timeline: "Timeline",
   timelineHint: "Drag to seek, shift+drag to select, wheel to zoom",
+  touchHint: "Drag to seek, pinch to zoom, ⚙ to select",
   truth: "truth",
   model: "model",
   noPredictionHere: "no prediction here",
   noTruthHere: "not labelled here",
+  unknownTruth: (/** @type {string} */ names) => `? ${names} (no model has this label)`,
   divergenceAt: (/** @type {string} */ value) => `divergence ${value} nats`,
   selected: (/** @type {number} */ count, /** @type {string} */ seconds) =>
     `${count} ${count === 1 ? "frame" : "frames"} selected (${seconds} s)`,
@@ -81,6 +83,11 @@ const ENGLISH = {
   loopShort: "Loop",
   zoom: "Timeline",
   whole: "Whole",
+  selection: "Selection",
+  selectFrom: "From here",
+  selectTo: "To here",
+  selectFromHere: "From here: the selection starts at this frame ([)",
+  selectToHere: "To here: the selection ends at this frame (])",
 
   transcodedFrom: (/** @type {string} */ codec) => `transcoded from ${codec}`,
   repackaged: "repackaged",
@@ -146,10 +153,12 @@ const KOREAN = {
 
   timeline: "타임라인",
   timelineHint: "끌어서 이동, Shift+끌기로 구간 선택, 휠로 확대",
+  touchHint: "끌어서 이동, 두 손가락으로 확대, ⚙에서 구간 선택",
   truth: "정답",
   model: "모델",
   noPredictionHere: "예측 없음",
   noTruthHere: "정답 없음",
+  unknownTruth: (names) => `? ${names} (이 레이블을 아는 모델이 없음)`,
   divergenceAt: (value) => `모델 간 차이 ${value} nats`,
   selected: (count, seconds) => `${count}개 프레임 선택됨 (${seconds}초)`,
   clearSelection: "선택 해제 (Esc)",
@@ -185,6 +194,11 @@ const KOREAN = {
   loopShort: "반복",
   zoom: "타임라인",
   whole: "전체",
+  selection: "구간",
+  selectFrom: "여기부터",
+  selectTo: "여기까지",
+  selectFromHere: "여기부터: 이 프레임부터 선택 ([)",
+  selectToHere: "여기까지: 이 프레임까지 선택 (])",
 
   transcodedFrom: (codec) => `${codec}에서 변환됨`,
   repackaged: "형식만 다시 묶음",
@@ -217,13 +231,23 @@ const KOREAN = {
 };
 
 /**
- * The texts of a locale; without one, those of the page's language, then the browser's.
+ * The texts of a locale; without one, those of the page's language, then of the first of the
+ * browser's languages that there are texts in. English says nothing of a page: it is what
+ * JupyterLab, and most of the others, say of themselves until somebody chooses.
  * @param {string | null | undefined} locale
  * @returns {Texts}
  */
 export function textsOf(locale) {
-  const wanted = locale || document.documentElement.lang || navigator.language || "en";
-  return /^ko\b/i.test(wanted) ? KOREAN : ENGLISH;
+  if (locale) return textsIn(locale) ?? ENGLISH;
+  const page = textsIn(document.documentElement.lang);
+  if (page && page !== ENGLISH) return page;
+  return navigator.languages.map(textsIn).find((texts) => texts) ?? ENGLISH;
+}
+
+/** @param {string} language @returns {Texts | undefined} */
+function textsIn(language) {
+  if (/^ko\b/i.test(language)) return KOREAN;
+  return /^en\b/i.test(language) ? ENGLISH : undefined;
 }
 
 /**

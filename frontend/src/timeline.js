@@ -5,7 +5,15 @@
 /** @import { Clock } from "./clock.js" */
 /** @import { Texts } from "./texts.js" */
 import { h } from "./dom.js";
-import { runsOf, spansWhere, truthAt, truthInSeconds, verdictsOf } from "./lanes.js";
+import {
+  runsOf,
+  spansWhere,
+  truthAt,
+  truthFor,
+  truthInSeconds,
+  unknownLabels,
+  verdictsOf,
+} from "./lanes.js";
 import { DASHES, chip, drawChip, drawPattern, fit, roundRect } from "./marks.js";
 import { clamp, clockText, lastAtMost, probText, tickText } from "./numbers.js";
 
@@ -18,6 +26,10 @@ const AXIS_PX = 20;
 const OVERVIEW_PX = 12;
 
 const GRIP_PX = 5;
+// A finger is less sure of its place than a mouse.
+const FINGER_PX = 16;
+// So far sideways it means the timeline; up or down it scrolls the page.
+const FINGER_SLOP_PX = 6;
 const MIN_FRAMES_SHOWN = 8;
 const WHEEL_PAUSE_MS = 250;
 
@@ -33,7 +45,7 @@ const NOTHING_TOLD = { labels: [], tracks: [], divergence: null, disagreements: 
 
 /** @typedef {{text: string, at: number, size: number}} Name  words in a band, from `at`, px wide */
 
-/** @typedef {"seek" | "select" | "start" | "stop" | "threshold" | "window"} Drag */
+/** @typedef {"seek" | "select" | "start" | "stop" | "threshold" | "window" | "pinch"} Drag */
 
 export class Timeline {
   /**
@@ -69,6 +81,8 @@ export class Timeline {
     this.verdicts = [];
     /** @type {{label: number, from: number, to: number}[]} */
     this.truth = [];
+    /** @type {Set<number>} labels of the truth that no model has */
+    this.unknown = new Set();
     /** @type {[number, number] | null} */
     this.selection = null;
     /** @type {number | null} */
@@ -87,6 +101,12 @@ export class Timeline {
     this.lastPageWheel = -Infinity;
     /** @type {Drag | null} */
     this.drag = null;
+    /** @type {Map<number, number>} where each pointer is that is down, px from the left */
+    this.down = new Map();
+    /** @type {number | null} where a finger came down that may yet scroll the page */
+    this.unsure = null;
+    // What two fingers took hold of: the moment between them, how far apart, and how much was shown.
+    this.pinched = { at: 0, spread: 1, span: 1 };
     this.resize = new ResizeObserver(() => this.draw());
     this.resize.observe(this.element);
     this.onPageWheel = this.onPageWheel.bind(this);
@@ -100,10 +120,9 @@ export class Timeline {
   setClock(clock) {
     const isSame = this.clock?.length === clock.length && this.clock.end === clock.end;
     this.clock = clock;
-    if (!isSame) {
-      this.from = this.start;
-      this.to = this.end;
-    }
+    // A clock is cut where the video turns out to end: what was shown whole stays whole.
+    if (isSame && this.isZoomed) this.setWindow(this.from, this.to);
+    else this.showAll();
     this.element.setAttribute("aria-valuemax", String(clock.length - 1));
     this.prepare();
   }
@@ -117,7 +136,8 @@ export class Timeline {
   prepare() {
     const { clock, told } = this;
     this.runs = told.tracks.map((track) => runsOf(track, this.end));
-    this.verdicts = told.tracks.map((track) => verdictsOf(track, told.truth));
+    this.verdicts = told.tracks.map((track, at) => verdictsOf(track, truthFor(told.truth, at)));
+    this.unknown = unknownLabels(told);
     this.truth = clock ? truthInSeconds(told.truth, clock) : [];
     this.draw();
   }
@@ -206,28 +226,45 @@ export class Timeline {
     element.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || !this.clock) return;
       const { x, y } = this.place(event);
+      const isTouch = event.pointerType === "touch";
       element.setPointerCapture(event.pointerId);
+      this.down.set(event.pointerId, x);
+      if (this.down.size > 1) {
+        this.unsure = null;
+        this.beginPinch();
+        return;
+      }
       element.focus({ preventScroll: true });
-      this.beginDrag(event.shiftKey ? "select" : this.gripAt(x, y), x);
-      this.doDrag(x, y, false);
+      this.beginDrag(event.shiftKey ? "select" : this.gripAt(x, y, isTouch), x);
+      this.unsure = isTouch ? x : null;
+      if (!isTouch) this.doDrag(x, y, false);
     });
     element.addEventListener("pointermove", (event) => {
       const { x, y } = (this.hover = this.place(event));
       element.style.cursor = this.cursorAt(x, y, event.shiftKey);
-      this.doDrag(x, y, false);
+      if (this.down.has(event.pointerId)) this.down.set(event.pointerId, x);
+      if (this.unsure !== null && Math.abs(x - this.unsure) > FINGER_SLOP_PX) this.unsure = null;
+      if (this.drag === "pinch") this.doPinch();
+      else if (this.unsure === null) this.doDrag(x, y, false);
       this.drawTop();
     });
     element.addEventListener("pointerup", (event) => {
       const { x, y } = this.place(event);
-      this.doDrag(x, y, true);
-      this.drag = null;
+      if (this.drag !== "pinch") this.doDrag(x, y, true);
+      this.lift(event);
     });
-    element.addEventListener("pointercancel", () => (this.drag = null));
+    element.addEventListener("pointercancel", (event) => this.lift(event));
     element.addEventListener("pointerleave", () => {
       this.hover = null;
       this.drawTop();
     });
     element.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
+  }
+
+  /** A pointer is up again; what is left of a pinch moves nothing. @param {PointerEvent} event */
+  lift(event) {
+    this.down.delete(event.pointerId);
+    this.drag = null;
   }
 
   /** @param {PointerEvent | WheelEvent} event */
@@ -236,17 +273,26 @@ export class Timeline {
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   }
 
-  /** What a press here takes hold of. @param {number} x @param {number} y @returns {Drag} */
-  gripAt(x, y) {
+  /**
+   * What a press here takes hold of.
+   * @param {number} x
+   * @param {number} y
+   * @param {boolean} [isTouch]
+   * @returns {Drag}
+   */
+  gripAt(x, y, isTouch = false) {
     const place = this.layout();
-    if (y >= place.overview && this.isZoomed) return "window";
+    const reach = isTouch ? FINGER_PX : GRIP_PX;
+    if (y >= place.overview - (reach - GRIP_PX) && this.isZoomed) return "window";
     const edges = this.selectionX();
     if (edges && y < place.axis) {
-      if (Math.abs(x - edges[1]) <= GRIP_PX) return "stop";
-      if (Math.abs(x - edges[0]) <= GRIP_PX) return "start";
+      const toStart = Math.abs(x - edges[0]);
+      const toStop = Math.abs(x - edges[1]);
+      if (toStop <= reach && toStop <= toStart) return "stop";
+      if (toStart <= reach) return "start";
     }
-    const line = this.thresholdY();
-    return line !== null && Math.abs(y - line) <= GRIP_PX ? "threshold" : "seek";
+    const line = isTouch ? null : this.thresholdY(); // up and down, fingers scroll the page
+    return line !== null && Math.abs(y - line) <= reach ? "threshold" : "seek";
   }
 
   /** @param {number} x @param {number} y @param {boolean} shift */
@@ -271,6 +317,28 @@ export class Timeline {
       this.setWindow(at - half, at + half);
     }
     this.grabbed = at - this.from;
+  }
+
+  beginPinch() {
+    const { middle, spread } = this.fingers();
+    this.drag = "pinch";
+    this.pinched = { at: this.seconds(middle), spread, span: this.to - this.from };
+  }
+
+  /** What was between the fingers stays there, and grows as they part. */
+  doPinch() {
+    const { middle, spread } = this.fingers();
+    const { pinched } = this;
+    const whole = this.end - this.start;
+    const span = clamp((pinched.span * pinched.spread) / spread, this.leastSpan, whole);
+    const from = pinched.at - this.overviewShare(middle) * span;
+    this.setWindow(from, from + span);
+  }
+
+  fingers() {
+    const places = [...this.down.values()];
+    const [left, right] = [Math.min(...places), Math.max(...places)];
+    return { middle: (left + right) / 2, spread: Math.max(right - left, 1) };
   }
 
   /** @param {number} x @param {number} y @param {boolean} final */
@@ -703,7 +771,10 @@ export class Timeline {
     roundRect(context, this.gutter, top + TRUTH_PX - 2, this.width - this.gutter, 2, 1);
     for (const { label, from, to } of this.truth) {
       if (to < this.from || from > this.to) continue;
-      const shown = this.told.labels[label];
+      const named = this.told.labels[label];
+      // What no model can say is grey, and asks whether it is meant.
+      const isUnknown = this.unknown.has(label);
+      const shown = named && isUnknown ? { ...named, color: null, name: `? ${named.name}` } : named;
       if (shown) this.drawSegment(context, theme, shown, this.x(from), this.x(to), top, TRUTH_PX);
     }
   }
@@ -939,9 +1010,12 @@ export class Timeline {
     if (this.isZoomed) {
       const whole = Math.max(this.end - this.start, 1e-9);
       const share = (this.clock.start(this.frame) - this.start) / whole;
-      context.fillStyle = theme.text;
       const x = this.gutter + share * (this.width - this.gutter);
-      context.fillRect(clamp(x - 1, this.gutter, this.width - 2), place.overview + 1, 2, 10);
+      const at = clamp(x - 1, this.gutter, this.width - 2);
+      context.fillStyle = theme.ground;
+      context.fillRect(at - 1, place.overview + 1, 4, 10);
+      context.fillStyle = theme.text;
+      context.fillRect(at, place.overview + 1, 2, 10);
     }
     this.showTip();
   }
@@ -1011,16 +1085,21 @@ export class Timeline {
     ];
     const known = truthAt(told.truth, frame);
     if (told.truth.length) {
-      const names = known.map((which) => told.labels[which]?.name ?? "").join(", ");
+      const names = known
+        .map((which) => `${this.unknown.has(which) ? "? " : ""}${told.labels[which]?.name ?? ""}`)
+        .join(", ");
+      const named = known.find((which) => !this.unknown.has(which));
       lines.push(
         h("div", { class: "vl-tip-row" }, [
           h("span", { class: "vl-tip-name vl-muted", text: texts.truth }),
-          known.length ? chip(told.labels[known[0] ?? -1]) : null,
+          named === undefined ? null : chip(told.labels[named]),
           h("span", { class: "vl-ellipsis", text: names || texts.noTruthHere }),
         ]),
       );
     }
-    for (const track of told.tracks) lines.push(...this.tipRows(track, frame, known));
+    told.tracks.forEach((track, at) =>
+      lines.push(...this.tipRows(track, frame, truthAt(truthFor(told.truth, at), frame))),
+    );
     const { divergence } = told;
     const row = divergence ? lastAtMost(divergence.times, at + 1e-6) : -1;
     if (divergence && row >= 0) {

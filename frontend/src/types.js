@@ -49,7 +49,7 @@
 
 /** @typedef {{start: number, stop: number}} FrameRange  half-open */
 
-/** @typedef {{start: number, stop: number, label: number}} TruthSegment  frames, half-open; label is an index into labels */
+/** @typedef {{start: number, stop: number, label: number, unknown_to: number[]}} TruthSegment  frames, half-open; label is an index into labels, unknown_to are the models that do not have it */
 
 /** @typedef {{times: Float64Array, values: Float32Array, most: number}} Divergence  over the models, in nats */
 

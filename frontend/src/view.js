@@ -109,6 +109,7 @@ export class View {
       setThreshold: (value) => this.set("threshold", value),
       setLoop: (on) => this.set("loop", on),
       zoom: (step) => this.zoom(step),
+      select: (edge) => this.selectHere(edge),
     });
     this.help = this.makeHelp();
     this.timeline = new Timeline(texts, {
@@ -121,11 +122,13 @@ export class View {
       clear: () => this.clearSelection(),
     });
     this.panel = new Panel(info, texts);
+    this.notice = h("p", { class: "vl-error vl-notice", hidden: true });
     this.live = h("div", { class: "vl-hidden", "aria-live": "polite" });
     this.root.append(
       h("div", { class: "vl-grid" }, [
         h("div", { class: "vl-picture" }, [this.screen]),
         this.controls.element,
+        this.notice,
         this.menu.element,
         this.help,
         h("div", { class: "vl-lines" }, [this.timeline.element, this.foot.element]),
@@ -202,8 +205,7 @@ export class View {
     );
     media.onStopped((why) => {
       this.showLength();
-      this.controls.showBadge(why);
-      this.announce(why);
+      this.showNotice(why);
     });
     // What a wait for a missing piece is about: the kernel cuts it, or encodes it again.
     const phase = media.how === "transcode" ? "transcoding" : "loading";
@@ -222,8 +224,8 @@ export class View {
     this.picture.use(media);
     this.showLength();
     this.controls.sound.hidden = !media.has_audio;
+    this.showNotice(media.warning);
     const said = [
-      media.warning,
       media.how === "transcode" ? texts.transcodedFrom(media.codec) : "",
       media.how === "remux" ? texts.repackaged : "",
       media.scaled ? texts.scaled : "",
@@ -266,6 +268,13 @@ export class View {
     } catch (error) {
       this.complain(this.texts.overlaysFailed(sentence(error)));
     }
+  }
+
+  /** What is wrong with the file, as long as it is played. @param {string} text */
+  showNotice(text) {
+    this.notice.hidden = !text;
+    this.notice.textContent = text;
+    if (text) this.announce(text);
   }
 
   /** An error beside the picture, which goes on. @param {string} text */
@@ -536,7 +545,8 @@ export class View {
     this.controls.showLoop(loop, this.selection !== null);
     picture.loop = loop ? (this.selection ?? true) : null;
     const speed = model.get("speed");
-    video.defaultPlaybackRate = video.playbackRate = speed;
+    video.defaultPlaybackRate = speed;
+    picture.setRate(speed);
     this.controls.showSpeed(speed);
     this.showSelection();
   }

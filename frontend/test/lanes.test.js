@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Clock } from "../src/clock.js";
-import { runsOf, spansWhere, truthAt, truthInSeconds, verdictsOf } from "../src/lanes.js";
+import { runsOf, spansWhere, truthAt, truthFor, truthInSeconds, unknownLabels, verdictsOf } from "../src/lanes.js";
 
 /** @param {number[]} labels @returns {import("../src/types.js").Track} */
 const track = (labels) => ({
@@ -28,8 +28,8 @@ test("neighbouring rows of one label are one run", () => {
 
 test("a prediction is right, wrong, or not known", () => {
   const truth = [
-    { start: 10, stop: 30, label: 1 },
-    { start: 25, stop: 45, label: 2 },
+    { start: 10, stop: 30, label: 1, unknown_to: [] },
+    { start: 25, stop: 45, label: 2, unknown_to: [] },
   ];
   // Frames 0, 10, 20, 30, 40, 50.
   const verdicts = verdictsOf(track([1, 1, 2, 2, 1, 1]), truth);
@@ -40,19 +40,34 @@ test("a prediction is right, wrong, or not known", () => {
 
 test("where true segments overlap, either label is right", () => {
   const truth = [
-    { start: 0, stop: 20, label: 1 },
-    { start: 0, stop: 20, label: 2 },
+    { start: 0, stop: 20, label: 1, unknown_to: [] },
+    { start: 0, stop: 20, label: 2, unknown_to: [] },
   ];
   assert.deepEqual([...verdictsOf(track([2, 1]), truth).each], [1, 1]);
   assert.deepEqual(truthAt(truth, 19), [1, 2]);
   assert.deepEqual(truthAt(truth, 20), []);
 });
 
+test("a label that a model does not have is neither right nor wrong for it", () => {
+  const truth = [
+    { start: 0, stop: 20, label: 1, unknown_to: [] },
+    { start: 20, stop: 40, label: 2, unknown_to: [0] },
+    { start: 40, stop: 60, label: 3, unknown_to: [0, 1] },
+  ];
+  const tracks = [track([1, 1, 1, 1, 1, 1]), track([1, 1, 1, 1, 1, 1])];
+  const [first, second] = tracks.map((each, at) => verdictsOf(each, truthFor(truth, at)));
+  assert.deepEqual([...(first?.each ?? [])], [1, 1, -1, -1, -1, -1]);
+  assert.deepEqual([...(second?.each ?? [])], [1, 1, 0, 0, -1, -1]);
+  const told = { labels: [], tracks, divergence: null, disagreements: [], truth };
+  assert.deepEqual([...unknownLabels(told)], [3]);
+  assert.deepEqual([...unknownLabels({ ...told, tracks: [] })], []);
+});
+
 test("truth is told in seconds of the frames, its end too", () => {
   const clock = new Clock(Float64Array.of(5, 5.5, 7), 5, 8);
   const truth = [
-    { start: 1, stop: 3, label: 4 },
-    { start: 0, stop: 1, label: 3 },
+    { start: 1, stop: 3, label: 4, unknown_to: [] },
+    { start: 0, stop: 1, label: 3, unknown_to: [] },
   ];
   assert.deepEqual(truthInSeconds(truth, clock), [
     { label: 3, from: 5, to: 5.5 },

@@ -3,14 +3,14 @@ import { afterEach, test } from "node:test";
 
 import { textsOf, waitText } from "../src/texts.js";
 
-/** @param {string} page @param {string} browser */
-function speak(page, browser) {
+/** @param {string} page @param {string[]} browser */
+function speak(page, ...browser) {
   Object.defineProperty(globalThis, "document", {
     value: { documentElement: { lang: page } },
     configurable: true,
   });
   Object.defineProperty(globalThis, "navigator", {
-    value: { language: browser },
+    value: { languages: browser },
     configurable: true,
   });
 }
@@ -18,7 +18,7 @@ function speak(page, browser) {
 afterEach(() => Reflect.deleteProperty(globalThis, "document"));
 
 test("the locale decides, then the page's language, then the browser's", () => {
-  speak("en", "ko-KR");
+  speak("en", "en-US", "ko");
   assert.equal(textsOf("ko").language, "ko");
   assert.equal(textsOf(null).language, "en");
   speak("ko-KR", "en-US");
@@ -26,6 +26,13 @@ test("the locale decides, then the page's language, then the browser's", () => {
   assert.equal(textsOf(undefined).language, "ko");
   speak("", "ko");
   assert.equal(textsOf(null).language, "ko");
+  speak("en", "ko-KR", "en");
+  assert.equal(textsOf(null).language, "ko", "a page is English until somebody chooses");
+  assert.equal(textsOf("en").language, "en");
+  speak("fr", "fr-FR", "ko", "en");
+  assert.equal(textsOf(null).language, "ko", "the first that there is");
+  speak("fr", "fr-FR");
+  assert.equal(textsOf(null).language, "en");
   speak("", "kok-IN");
   assert.equal(textsOf(null).language, "en", "Konkani is not Korean");
 });

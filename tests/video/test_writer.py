@@ -46,6 +46,25 @@ def test_mp4_keeps_frames_times_and_sound(size: tuple[int, int]) -> None:
     assert np.corrcoef(heard[2000:-2000], expected[2000:-2000])[0, 1] > 0.99
 
 
+def test_the_header_comes_first() -> None:
+    """So that it plays while it is loaded; also where it is as large as it gets for its frames."""
+    rng = np.random.default_rng(0)
+    times = np.cumsum(rng.uniform(0.001, 0.03, 1000))
+    stream = io.BytesIO()
+    with VideoWriter(
+        stream, times=times, end_seconds=times[-1] + 1, width=32, height=32,
+        sample_rate=SAMPLE_RATE, num_channels=2,
+    ) as writer:  # fmt: skip
+        for number, duration in enumerate(np.diff(times, append=times[-1] + 1)):
+            samples = rng.uniform(-0.5, 0.5, (round(duration * SAMPLE_RATE), 2))
+            writer.add(barcode(number % 2, size=(32, 32)), samples.astype(np.float32))
+    data = stream.getvalue()
+    assert data.index(b"moov") < data.index(b"mdat")
+    video = vl.Video(data)
+    np.testing.assert_allclose(video.pts_seconds, times - times[0], atol=1e-4)
+    assert video.has_audio
+
+
 def test_gif_keeps_frames_and_times() -> None:
     stream = io.BytesIO()
     write(

@@ -13,7 +13,7 @@ from PIL import Image
 import vidlab as vl
 from vidlab.core.palette import PALETTE
 from vidlab.widgets.annotations import read_boxes, read_keypoints
-from vidlab.widgets.drawing import Overlays
+from vidlab.widgets.drawing import Overlays, _Pen
 
 SIZE = (320, 240)
 
@@ -86,6 +86,34 @@ def test_body_points_are_joined() -> None:
     assert (picture[50:60, 120:230] == 120).all(), "hip and nose are not"
 
 
+@pytest.mark.parametrize("end", [(180.3, 120.8), (40.5, 199.1), (200.0, 40.0), (90.2, 41.7)])
+def test_body_lines_have_smooth_edges(end: tuple[float, float]) -> None:
+    table = pd.DataFrame(
+        {"frame_index": 0, "person": 0, "keypoint": ["left_hip", "left_knee"],
+         "x_px": [40.0, end[0]], "y_px": [40.0, end[1]]}
+    )  # fmt: skip
+    picture = draw(overlays(keypoints=table), 0, "keypoints")
+    drawn = picture[(picture != 120).any(axis=2)]
+    assert len(np.unique(drawn, axis=0)) > 10, "edges blend into what is below"
+
+    layer = Image.new("RGBA", SIZE)
+    pen = _Pen(layer, scale=1)
+    pen._stroke((40.0, 40.0), end, 6, (255, 255, 255))
+    length, width = np.hypot(end[0] - 40, end[1] - 40), 6 * pen._grow
+    ink = np.asarray(layer)[..., 3].sum() / 255
+    assert ink == pytest.approx(length * width + np.pi * width**2 / 4, rel=0.02)
+
+
+def test_what_is_off_the_picture_is_left_out() -> None:
+    table = pd.DataFrame(
+        {"frame_index": 0, "person": 0, "keypoint": ["left_hip", "left_knee", "nose"],
+         "x_px": [-50.0, 40.0, 5000.0], "y_px": [-50.0, 40.0, 5000.0]}
+    )  # fmt: skip
+    found = where(draw(overlays(keypoints=table), 0, "keypoints"))
+    assert found is not None
+    assert found[:2] == (0, 0)
+
+
 @pytest.fixture
 def told(spelled: Callable[..., Any], predict_ids: Callable[..., Any]) -> vl.Predictions:
     video = vl.Video(spelled("mp4"))
@@ -118,6 +146,17 @@ def test_bars_are_as_long_as_the_answers_are_sure(told: vl.Predictions) -> None:
     row = int(filled.argmax())
     share = filled[row] / (filled[row] + track[row])
     assert share == pytest.approx(told.probabilities[0, 3], abs=0.05)
+
+
+@pytest.mark.parametrize(("width", "num_bars"), [(380, 3), (960, 5)])
+def test_a_small_picture_gets_fewer_bars(width: int, num_bars: int, told: vl.Predictions) -> None:
+    made = Overlays([told], top_k=6, boxes=None, keypoints=None, size=SIZE)
+    height = width * 3 // 4
+    _, top, right, bottom = where(draw(made, 0, "bars", size=(width, height))) or (0, 0, 0, 0)
+    grow = (bottom - top) / (20 * num_bars + 8)
+    assert grow == pytest.approx(max(width * 9 / 16 / 360, 0.75), rel=0.05)
+    assert bottom < height / 3
+    assert right < width / 2
 
 
 @pytest.mark.parametrize("size", [(64, 48), (320, 240), (1920, 1080), (200, 900)])

@@ -126,7 +126,8 @@ def test_a_player_alone_says_how_to_get_predictions(video) -> None:
 
 
 def test_the_bands_have_the_colours_of_the_labels(video, predict_ids) -> None:
-    told = predict_ids(video, [0] * 6 + [1] * 6, labels=["kept one", "kept two"])
+    labels = ["kept one", "kept two", "kept three"]
+    told = predict_ids(video, [0] * 6 + [1] * 6, labels=labels)
     read = Reader(kept_html(Player(video, told, truth=[(1.0, 2.0, "kept three")])))
     timeline = next(each for each in read.pictures if each.width == 960).convert("RGB")
 

@@ -14,10 +14,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from synthetic import read_barcode
 
 import vidlab as vl
-from vidlab.widgets.media import MediaServer, Plan, plan, plan_playback
+from vidlab.widgets.media import MediaServer, Plan, plan, plan_playback, poster_of
 from vidlab.widgets.media.fmp4 import length_prefixed, starts_anew
 from vidlab.widgets.media.segments import KEYFRAME_EVERY, ticks_of
 
@@ -44,6 +45,7 @@ LARGE = {"num_bytes": plan.WHOLE_BYTES + 1}
         ("h264", MP4, "yuv420p", {"start_seconds": 0.5}, "remux", "video/mp4"),
         ("h264", MP4, "yuv420p", {"start_seconds": -0.5}, "remux", "video/mp4"),
         ("h264", MP4, "yuv420p", {"num_bytes": None}, "remux", "video/mp4"),
+        ("h264", MP4, "yuv420p", {"ends_early": True}, "remux", "video/mp4"),
         ("vp8", MKV, "yuv420p", LARGE, "transcode", "video/mp4"),
         ("vp8", MP4, "yuv420p", {}, "transcode", "video/mp4"),
         ("h264", MP4, "yuv420p", {"obstacle": "Open."}, "transcode", "video/mp4"),
@@ -72,7 +74,7 @@ class Page:
         self.video = video
         self.answers: queue.Queue[tuple[dict[str, Any], list[bytes]]] = queue.Queue()
         self.server = MediaServer(video, lambda *answer: self.answers.put(answer))
-        self.progress: list[tuple[dict[str, Any], list[bytes]]] = []
+        self.progress: list[dict[str, Any]] = []
 
     def ask(self, op: str, *arguments: Any) -> tuple[dict[str, Any], list[bytes]]:
         getattr(self.server, op)(op, *arguments)
@@ -83,7 +85,7 @@ class Page:
             content, buffers = self.answers.get(timeout=60)
             if "progress" not in content:
                 return content, buffers
-            self.progress.append((content["progress"], buffers))
+            self.progress.append(content["progress"])
 
     def open(self, *, transcode: bool = False) -> dict[str, Any]:
         content, (times, starts) = self.ask("open", "page", transcode)
@@ -185,7 +187,7 @@ def test_segments_hold_pythons_frames_at_pythons_times(
 
 @pytest.mark.parametrize("kind", ["mp4", "vfr", "webm", "vp8", "av1", "audio", "anamorphic"])
 def test_small_files_go_as_they_are(kind: str, spelled, page_of) -> None:
-    path = spelled(kind)
+    path = spelled(kind, num_frames=90)
     page = page_of(path)
     facts = page.open()
     assert (facts["how"], facts["delivery"], facts["why"]) == ("direct", "whole", "")
@@ -197,14 +199,31 @@ def test_small_files_go_as_they_are(kind: str, spelled, page_of) -> None:
     assert not len(page.starts)
 
 
-def test_the_first_picture_comes_before_the_index(spelled, page_of) -> None:
-    page = page_of(spelled("hevc"))
+def test_a_file_whose_header_ends_before_its_last_frame_is_cut(spelled, page_of) -> None:
+    facts = page_of(spelled("vfr")).open()
+    assert (facts["how"], facts["why"]) == (
+        "remux", "The file's header ends it before its last frame.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["hevc", "rotated-90", "offset"])
+def test_the_first_picture_needs_no_index(kind, spelled) -> None:
+    video = vl.Video(spelled(kind, size=(1600, 120)))
+    with Image.open(io.BytesIO(poster_of(video))) as picture:
+        assert picture.size == (960, 72)
+        assert read_barcode(np.asarray(picture)) == 0
+    assert not video.is_indexed
+
+
+@pytest.mark.parametrize("kind", ["avi-h264", "gif", "webm"])
+def test_a_page_hears_how_much_of_a_file_is_read_for_its_index(kind, spelled, page_of) -> None:
+    page = page_of(spelled(kind, num_frames=300))
     page.open()
-    (poster, (jpeg,)), (indexing, _) = page.progress
-    assert (poster["phase"], poster["frame_index"]) == ("poster", 0)
-    assert indexing["phase"] == "indexing"
-    with av.open(io.BytesIO(jpeg)) as container:
-        assert read_barcode(next(container.decode(video=0)).to_ndarray(format="rgb24")) == 0
+    assert {each["phase"] for each in page.progress} == {"indexing"}
+    fractions = [each["fraction"] for each in page.progress if "fraction" in each]
+    assert fractions == sorted(fractions)
+    assert len(fractions) > (10 if kind == "avi-h264" else 0), "that one is decoded"
+    assert 0.4 < fractions[-1] <= 1
     page.progress.clear()
     page.open()
     assert not page.progress, "what is ready is answered at once"

@@ -13,6 +13,8 @@ from playwright.sync_api import expect
 from synthetic import make_hour
 from test_player_browser import PREPARE, READ_PIXELS, PlayerOnPage, label_of
 
+import vidlab as vl
+
 pytestmark = pytest.mark.browser
 
 NUM_FRAMES = 300
@@ -146,4 +148,24 @@ def test_an_hour_of_1080p(lab: Lab, tmp_path: Path) -> None:
     notebook.save()
     notebook.page.wait_for_timeout(500)
     assert (lab.folder / "hour.ipynb").stat().st_size < 300_000
+    notebook.close()
+
+
+def test_the_last_frame_of_a_file_whose_header_ends_before_it(
+    lab: Lab, spelled: Callable[..., Path]
+) -> None:
+    path = spelled("vfr")
+    video = vl.Video(path)
+    assert video.stated_duration_seconds is not None
+    assert video.stated_duration_seconds <= video.pts_seconds[-1]  # else this tests nothing
+    notebook = lab.open(
+        lab.write_notebook("early.ipynb", [PREPARE, f"p = vl.Player(vl.Video({str(path)!r})); p"])
+    )
+    notebook.run_all()
+    player = PlayerOnPage(notebook, notebook.output(1).locator(".vidlab-player"), "p")
+    player.wait_ready()
+    player.root.locator(".vl-timeline").focus()
+    player.press("End")
+    player.settled(59)
+    assert player.pixels() == 59
     notebook.close()

@@ -155,6 +155,19 @@ def wait_rest(player: PlayerOnPage) -> None:
     )
 
 
+def test_a_korean_browser_gets_korean_texts(lab: Lab, spelled: Callable[..., Path]) -> None:
+    path = spelled("mp4", num_frames=NUM_FRAMES)
+    cells = [f"import vidlab as vl\np = vl.Player({str(path)!r}); p"]
+    notebook = lab.open(lab.write_notebook("korean.ipynb", cells), locale="ko-KR")
+    notebook.run_all()
+    assert notebook.page.evaluate("document.documentElement.lang") == "en", "JupyterLab's default"
+    root = notebook.output(0).locator(".vidlab-player")
+    expect(root.get_by_role("button", name="재생 (스페이스)")).to_be_visible()
+    notebook.execute_in_kernel("p.locale = 'en'")
+    expect(root.get_by_role("button", name="Play (space)")).to_be_visible()
+    notebook.close()
+
+
 def violations(notebook: Notebook, root: str) -> list[Any]:
     axe = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
     if not axe.is_file():

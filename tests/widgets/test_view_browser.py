@@ -247,6 +247,21 @@ def test_what_is_right_and_what_is_under_the_threshold_is_marked(
     expect(tip).to_be_hidden()
 
 
+def test_a_misspelt_truth_is_marked_and_counts_for_nothing(
+    show: Show, told: vl.Predictions, video: vl.Video
+) -> None:
+    half = video.start_seconds + 4
+    view = show([told], truth=[(video.start_seconds, half, "action 0"), (half, 8, "akcion 1")])
+    expect(view.root.locator(".vl-truth")).to_contain_text("action 0")
+    expect(view.root.locator(".vl-share")).to_have_text("✓ 100 %")
+    view.set("frame_index", 180)
+    expect(view.root.locator(".vl-truth")).to_contain_text("? akcion 1 (no model has this label)")
+    expect(view.root.locator(".vl-mark:visible")).to_have_count(0)
+    view.timeline.hover(position={"x": x_of(view, 0.75), "y": 20})
+    expect(view.root.locator(".vl-tip")).to_contain_text("? akcion 1")
+    expect(view.root.locator(".vl-tip")).not_to_contain_text("✗")
+
+
 def test_the_menu_sets_things_by_keyboard(
     show: Show, told: vl.Predictions, video: vl.Video
 ) -> None:
@@ -387,7 +402,9 @@ def test_korean_is_chosen_by_trait_then_page_then_browser(show: Show, told: vl.P
     assert re.search("[A-Za-z]{4,}", view.root.locator(".vl-selected").inner_text()) is not None
     view.set("locale", "en")
     expect(view.root.get_by_role("button", name="Play (space)")).to_be_visible()
-    english = show([told], locale="ko-KR")
+    korean = show([told], locale="ko-KR")
+    expect(korean.root.get_by_role("button", name="재생 (스페이스)")).to_be_visible()
+    english = show([told], locale="fr-FR")
     expect(english.root.get_by_role("button", name="Play (space)")).to_be_visible()
 
 

@@ -135,6 +135,7 @@ def open_view(
     state: Mapping[str, Any] | None = None,
     top_k: int = 5,
     width: int = 1000,
+    height: int = 900,
     theme: str | None = "light",
     built: Path = STATIC / "player.js",
     answers: Mapping[str, Any] | None = None,
@@ -154,6 +155,7 @@ def open_view(
         state: Traits that differ from their defaults.
         top_k: Labels to list.
         width: Of the window, px.
+        height: Of the window, px.
         theme: "light" or "dark" with Jupyter's colours, None for a page without them.
         built: The front end to load.
         answers: Replies that differ from the true ones.
@@ -195,7 +197,7 @@ def open_view(
         "overlays": _answer(*describe_overlays(known, drawn)),
         **(answers or {}),
     }  # fmt: skip
-    page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+    page = browser.new_page(viewport={"width": width, "height": height}, **options)
     view = ViewPage(page)
     page.on("console", lambda m: view.messages.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: view.messages.append(str(error)))

@@ -156,6 +156,25 @@ class WidgetError(VidlabError, RuntimeError):
     """A widget that cannot show what it was given."""
 
 
+def refuse_unknown(owner: str, unknown: Iterable[str], options: Iterable[str]) -> None:
+    """Refuse keyword arguments that a class or function does not take.
+
+    Args:
+        owner: Its name.
+        unknown: Names that were given and are no options of it.
+        options: Those it takes.
+
+    Raises:
+        OptionError: There is an unknown one; the message names the nearest that there is.
+    """
+    known = list(options)
+    for name in unknown:
+        raise OptionError(
+            f"{owner} has no option {name!r}; it takes {', '.join(known)}."
+            f"{did_you_mean(name, known)}"
+        )
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest known name, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

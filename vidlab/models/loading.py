@@ -8,9 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from vidlab.core.console import say
 from vidlab.core.errors import (
@@ -39,6 +37,9 @@ from vidlab.models.card import (
 )
 from vidlab.models.lookup import Found
 from vidlab.transforms import Preprocessing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MODULE_OF = {
     "torch": "torch",
@@ -147,6 +148,8 @@ def list_models() -> pd.DataFrame:
         mirror, the cache or the package; ``backends`` which runtimes can run them; ``top1`` and
         ``top5`` are the published figures in per cent.
     """
+    import pandas as pd
+
     rows = []
     for card in cards().values():
         for variant in card.variants:

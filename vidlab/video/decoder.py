@@ -45,6 +45,7 @@ class Decoder:
         self._lock = threading.Lock()
         self._is_closed = False
         self._demuxed: Iterator[Packet[VideoStream]]
+        self._position: int | None = None  # of the last packet read, bytes
         self._ready: list[VideoFrame]  # decoded and not yet read, the last one first
         self._container: InputContainer = source.open(max_pixels=max_pixels)
         try:
@@ -76,6 +77,14 @@ class Decoder:
     def container(self) -> InputContainer:
         """The open container, to read its header."""
         return self._container
+
+    @property
+    def fraction_read(self) -> float | None:
+        """How much of the file has been read, 0 to 1; None where the container does not say."""
+        size = self._container.size
+        if self._position is None or size <= 0:
+            return None
+        return min(1.0, self._position / size)
 
     def read(self, *, wanted_pts: int | None = None) -> VideoFrame | None:
         """Return the next frame, or None at the end.
@@ -158,6 +167,8 @@ class Decoder:
             packet = next(self._demuxed, None)
         except Exception as error:
             raise DecodeFailure(describe(error)) from error
+        if packet is not None and packet.pos is not None:
+            self._position = packet.pos
         if packet is not None and packet.is_corrupt and self._is_cut_off():
             # Half a frame: go on as at the end, so that the decoder gives up what it holds.
             self._demuxed = iter(())

@@ -25,6 +25,7 @@ class Frame:
     """
 
     __slots__ = (
+        "__weakref__",
         "_display",
         "_picture",
         "_rgb",

@@ -58,7 +58,8 @@ def posters(video: Video, num: int, *, height_px: int) -> list[Poster]:
                 start = video.start_seconds
                 span = walk.last_seconds(start + length) - start
                 for place in range(1, num):
-                    picture = walk.near(start + span * place / num, after=found[-1].time_seconds)
+                    known = found[-1].time_seconds
+                    picture = walk.near(start + span * place / num, after=known + span / num / 2)
                     if picture is None or picture.time is None:
                         break
                     if picture.time > found[-1].time_seconds:
@@ -96,13 +97,13 @@ class _Walk:
         return float(max(times) * self._stream.time_base) if times else about
 
     def near(self, seconds: float, *, after: float) -> VideoFrame | None:
-        """Return the keyframe before `seconds`; where that is known, the picture at `seconds`.
+        """Return the keyframe before `seconds`; where that is too early, the picture at `seconds`.
 
         None at the end; an earlier picture where going on would take too long.
 
         Args:
             seconds: The moment.
-            after: Pictures up to here are known.
+            after: Keyframes up to here are too near to the picture before.
         """
         self._seek(seconds)
         shown: VideoFrame | None = None

@@ -6,7 +6,10 @@ import math
 import operator
 import os
 import threading
-from collections.abc import Iterator
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO, BinaryIO, Self
 
@@ -32,11 +35,14 @@ from vidlab.video.index import (
     FrameIndex,
     IndexWriter,
     PacketTable,
+    Progress,
     index_by_decoding,
     index_by_demuxing,
+    index_by_tables,
 )
 from vidlab.video.reader import IndexMismatch, Opener, Reader, damage
 from vidlab.video.source import Source
+from vidlab.video.tables import is_with_tables
 
 MAX_PIXELS = 100_000_000
 """Largest frame that is opened, in px (width times height); ``Video(max_pixels=)`` raises it."""
@@ -49,17 +55,22 @@ _TIME_SLACK_SECONDS = 1e-6
 # timestamps to milliseconds).
 _RATE_TOLERANCE = 0.005
 
+# The first frame of the video that was opened last, and of no other: who shows it at once need
+# not decode it again, and a thousand open videos hold no thousand frames.
+_LATEST_FIRST: deque[Frame] = deque(maxlen=1)
+
 
 class Video:
     """A video: its frames, by number, by time, or in order.
 
     Opening reads the header and decodes the first frame, which is what tells the rotation.
     The frame index (`num_frames`, `pts_seconds`, and what follows from them: `fps`,
-    `duration_seconds`) is made when first asked for, by reading the packets without decoding
-    them. Where packets do not tell when frames are shown (MPEG program streams that leave
-    timestamps out, hidden frames, clocks that jump back), or where the first frames disagree
-    with them, the stream is decoded once instead; an iteration from start to end gives the
-    index for free, and corrects it. Over http(s), the index means reading the whole file.
+    `duration_seconds`) is made when first asked for: from the tables of an MP4 or QuickTime
+    file where they tell it, else by reading the packets without decoding them. Where packets do
+    not tell when frames are shown (MPEG program streams that leave timestamps out, hidden
+    frames, clocks that jump back), or where the first frames disagree with them, the stream is
+    decoded once instead; an iteration from start to end gives the index for free, and corrects
+    it. Over http(s), the index means reading the whole file.
 
     A still picture is a video of one frame. Cover pictures in sound files are not video. Of
     several video streams the one FFmpeg ranks best is read.
@@ -158,7 +169,11 @@ class Video:
         self.sample_aspect_ratio = self._display.sample_aspect_ratio
         self.rotation, self.is_mirrored = self._display.rotation, self._display.mirrored
         self._time_base = decoder.time_base
-        self.start_seconds = self._seconds(Clock(decoder).tick(picture))
+        pts = Clock(decoder).tick(picture)
+        self.start_seconds = self._seconds(pts)
+        first = self._frame(picture, 0, pts)
+        self._first = weakref.ref(first)
+        _LATEST_FIRST.append(first)
         self.codec: str = stream.codec_context.codec.canonical_name
         self.container: str = container.format.name
         self.pixel_format: str = picture.format.name
@@ -181,6 +196,18 @@ class Video:
     def is_indexed(self) -> bool:
         """Whether the index is made: then `num_frames` and the like cost nothing."""
         return self._index is not None
+
+    def make_index(self, *, progress: Callable[[float], None] | None = None) -> None:
+        """Make the index now, where it is not made yet; what needs it does so by itself.
+
+        Args:
+            progress: Called now and then with how much of the file is read, 0 to 1, where
+                all of it has to be, and the container says.
+
+        Raises:
+            VideoError: The source is gone, or is no longer a video.
+        """
+        self._indexed(progress)
 
     @property
     def num_frames(self) -> int:
@@ -252,9 +279,9 @@ class Video:
             # The index may come from an iteration, which sees no packets.
             with self._index_lock:
                 self._has_asked_packets = True
-                demuxed = self._index_by_demuxing()
-                if demuxed is not None and np.array_equal(demuxed.pts, index.pts):
-                    self._index = replace(index, packets=demuxed.packets)
+                stored = self._index_by_packets()
+                if stored is not None and np.array_equal(stored.pts, index.pts):
+                    self._index = replace(index, packets=stored.packets)
         return self._indexed().packets
 
     def open_decoder(self) -> Decoder:
@@ -403,14 +430,29 @@ class Video:
         return self.frame_at(index)
 
     def first_frame(self) -> Frame:
-        """Return the first frame, without making the index."""
-        if self._index is not None:
-            return self.frame_at(0)
-        frames = self.frames(stop=1)
+        """Return the first frame, without making the index.
+
+        Raises:
+            VideoDecodeError: The file has changed: it was there when the video was opened.
+        """
+        self._check_open()
+        with self._reader_lock:
+            if self._last is None or self._last.index:
+                self._last = self._first() or self._decode_first()
+            return self._last
+
+    def _decode_first(self) -> Frame:
+        decoder = self._opener.decoder(is_threaded=False)
         try:
-            return next(frames)
+            picture, reason = decoder.read(), "there is nothing in it any more"
+            pts = Clock(decoder).tick(picture) if picture else 0
+        except DecodeFailure as failure:
+            picture, reason = None, str(failure)
         finally:
-            frames.close()  # type: ignore[attr-defined]
+            decoder.close()
+        if picture is None:
+            raise self._stop(damage(self._opener.source, 0, reason))
+        return self._frame(picture, 0, pts)
 
     def last_frame(self) -> Frame:
         """Return the last frame."""
@@ -580,13 +622,13 @@ class Video:
 
     # ---- inside ------------------------------------------------------------------------------
 
-    def _indexed(self) -> FrameIndex:
+    def _indexed(self, progress: Progress | None = None) -> FrameIndex:
         if self._index is not None:
             return self._index
         with self._index_lock:
             if self._index is None:
                 self._check_open()
-                self._index = self._make_index()
+                self._index = self._make_index(progress)
                 if self._index.stopped is not None:
                     self._warn_once(
                         f"the file is damaged or cut off after frame {len(self._index) - 1}: "
@@ -594,22 +636,36 @@ class Video:
                     )
             return self._index
 
-    def _make_index(self) -> FrameIndex:
+    def _make_index(self, progress: Progress | None = None) -> FrameIndex:
         self._has_asked_packets = True
-        return self._index_by_demuxing() or self._make_index_by_decoding()
+        return self._index_by_packets(progress) or self._make_index_by_decoding(progress)
 
-    def _index_by_demuxing(self) -> FrameIndex | None:
-        decoder, checker = self._opener.decoder(), self._opener.decoder()
+    def _index_by_packets(self, progress: Progress | None = None) -> FrameIndex | None:
+        return self._index_by_tables() or self._index_by_demuxing(progress)
+
+    def _index_by_tables(self) -> FrameIndex | None:
+        if self.is_remote or not is_with_tables(self.container, self.codec):
+            return None
+        with self._decoders() as (decoder, checker), self.open_bytes() as file:
+            return index_by_tables(decoder, checker, file)
+
+    def _index_by_demuxing(self, progress: Progress | None) -> FrameIndex | None:
+        with self._decoders() as (decoder, checker):
+            return index_by_demuxing(decoder, checker, progress=progress)
+
+    @contextmanager
+    def _decoders(self) -> Iterator[tuple[Decoder, Decoder]]:
+        decoder, checker = self._opener.decoder(), self._opener.decoder(is_threaded=False)
         try:
-            return index_by_demuxing(decoder, checker)
+            yield decoder, checker
         finally:
             decoder.close()
             checker.close()
 
-    def _make_index_by_decoding(self) -> FrameIndex:
+    def _make_index_by_decoding(self, progress: Progress | None = None) -> FrameIndex:
         decoder = self._opener.decoder()
         try:
-            index = index_by_decoding(decoder)
+            index = index_by_decoding(decoder, progress=progress)
         finally:
             decoder.close()
         self._is_index_decoded = True

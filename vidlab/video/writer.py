@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from fractions import Fraction
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -9,6 +11,7 @@ from typing import BinaryIO, Self
 import av
 import av.error
 import numpy as np
+from av.container import OutputContainer
 from av.filter import Graph
 from numpy.typing import NDArray
 
@@ -26,6 +29,11 @@ _TICKS = 90_000
 # What AAC encoders take everywhere.
 _MIN_SAMPLE_RATE, _MAX_SAMPLE_RATE = 8_000, 48_000
 
+# Room for the header, which is written last: what it says of each packet at most (its time,
+# size and place, ISO/IEC 14496-12, 8.6 and 8.7), and of all together.
+_TABLE_BYTES, _HEADER_BYTES = 36, 8192
+_BLOCK_SAMPLES = 1024  # in a packet of AAC
+
 # GIF counts in these; browsers slow down frames that are shorter than two.
 _GIF_TICKS = 100
 
@@ -35,10 +43,65 @@ def even(size_px: int) -> int:
     return size_px + size_px % 2
 
 
-class VideoWriter:
+class _Writer(ABC):
+    """What writers share: frames come one by one, each at the next of the times given.
+
+    Args:
+        container: Where to write; closed at the end.
+        ticks: When each frame comes, int64 ``[num_frames]``.
+        ticks_per_second: The clock of `ticks`.
+    """
+
+    def __init__(
+        self, container: OutputContainer, ticks: NDArray[np.int64], *, ticks_per_second: int
+    ) -> None:
+        self.num_frames = 0
+        self._container = container
+        self._ticks = ticks
+        self._time_base = Fraction(1, ticks_per_second)
+
+    def _next(self, rgb: NDArray[np.uint8]) -> av.VideoFrame:
+        """Return the next frame, with its time.
+
+        Raises:
+            OptionError: There are more frames than times.
+        """
+        if self.num_frames >= len(self._ticks):
+            raise OptionError(f"There are times for {len(self._ticks)} frames, and no more.")
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        picture.pts, picture.time_base = int(self._ticks[self.num_frames]), self._time_base
+        self.num_frames += 1
+        return picture
+
+    def close(self) -> None:
+        """Write what is left and finish the file."""
+        self._flush()
+        self._container.close()
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Write what the encoders still hold."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._container.close()
+
+
+class VideoWriter(_Writer):
     """Writes an MP4 file (H.264, AAC) that every browser plays and seeks exactly.
 
-    No B-frames, a keyframe every 12 frames, the first frame at time zero.
+    No B-frames, a keyframe every 12 frames, the first frame at time zero, and the header before
+    them: it plays while it is loaded.
 
     Args:
         stream: A seekable binary file, left open.
@@ -77,25 +140,28 @@ class VideoWriter:
             raise OptionError(
                 f"A video needs a frame and a size; got {len(times)} frames of {width}x{height} px."
             )
-        self._ticks = exact_ticks(times, ticks_per_second=_TICKS)
-        end = round((end_seconds - float(times[0])) * _TICKS)
+        ticks = exact_ticks(times, ticks_per_second=_TICKS)
+        length = max(end_seconds - float(times[0]), 0.0)
+        rate_hz = min(max(sample_rate or 0, _MIN_SAMPLE_RATE), _MAX_SAMPLE_RATE)
+        num_blocks = length * rate_hz / _BLOCK_SAMPLES if sample_rate is not None else 0
+        header = _HEADER_BYTES + _TABLE_BYTES * math.ceil(len(times) + num_blocks)
+        container = av.open(stream, "w", format="mp4", options={"moov_size": str(header)})
+        super().__init__(container, ticks, ticks_per_second=_TICKS)
         self._durations = dict(
             zip(
-                self._ticks.tolist(),
-                np.maximum(np.diff(self._ticks, append=end), 1).tolist(),
+                ticks.tolist(),
+                np.maximum(np.diff(ticks, append=round(length * _TICKS)), 1).tolist(),
                 strict=True,
             )
         )
-        self.num_frames = 0
         self._num_samples = 0
         self._sample_rate = sample_rate
-        self._container = av.open(stream, "w", format="mp4")
         span = max(float(times[-1] - times[0]), 1e-9)
         rate = Fraction((len(times) - 1) / span if len(times) > 1 else 1.0)
         pictures = self._container.add_stream("libx264", rate=rate.limit_denominator(60_000))
         pictures.width, pictures.height = even(width), even(height)
         pictures.pix_fmt = "yuv420p"
-        pictures.time_base = pictures.codec_context.time_base = Fraction(1, _TICKS)
+        pictures.time_base = pictures.codec_context.time_base = self._time_base
         pictures.codec_context.gop_size = KEYFRAME_EVERY
         # No B-frames: they would need an edit list, and a seek would decode more.
         pictures.codec_context.max_b_frames = 0
@@ -106,7 +172,6 @@ class VideoWriter:
         self._pictures = pictures
         self._sound: av.AudioStream | None = None
         if sample_rate is not None:
-            rate_hz = min(max(sample_rate, _MIN_SAMPLE_RATE), _MAX_SAMPLE_RATE)
             self._sound = self._container.add_stream("aac", rate=rate_hz)
             self._sound.layout = "stereo" if num_channels == 2 else "mono"
             if audio_bit_rate is not None:
@@ -122,46 +187,24 @@ class VideoWriter:
         Raises:
             OptionError: There are more frames than times.
         """
-        if self.num_frames >= len(self._ticks):
-            raise OptionError(f"There are times for {len(self._ticks)} frames, and no more.")
-        picture = _picture(rgb, self._pictures.width, self._pictures.height)
-        picture.pts = int(self._ticks[self.num_frames])
-        picture.time_base = Fraction(1, _TICKS)
-        self._mux(picture)
-        self.num_frames += 1
+        self._mux(self._next(_padded(rgb, self._pictures.width, self._pictures.height)))
         if self._sound is not None and samples is not None and len(samples):
             block = _sound(samples, self._sample_rate or 1, self._num_samples)
             self._num_samples += len(samples)
             self._container.mux(self._sound.encode(block))
 
-    def close(self) -> None:
-        """Write what is left and finish the file."""
+    def _flush(self) -> None:
         self._mux(None)
         if self._sound is not None:
             self._container.mux(self._sound.encode(None))
-        self._container.close()
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
         for packet in self._pictures.encode(picture):
             packet.duration = self._durations.get(packet.pts or 0, 1)
             self._container.mux(packet)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._container.close()
-
-
-class GifWriter:
+class GifWriter(_Writer):
     """Writes a GIF that repeats, each picture in its own best 256 colours, in constant memory.
 
     Args:
@@ -186,17 +229,17 @@ class GifWriter:
     ) -> None:
         if not len(times):
             raise OptionError("A GIF needs a frame.")
-        self._ticks = exact_ticks(times, ticks_per_second=_GIF_TICKS)
+        ticks = exact_ticks(times, ticks_per_second=_GIF_TICKS)
         end = round((end_seconds - float(times[0])) * _GIF_TICKS)
-        last = max(end - int(self._ticks[-1]), 1)
-        self.num_frames = 0
-        self._container = av.open(
+        last = max(end - int(ticks[-1]), 1)
+        container = av.open(
             stream, "w", format="gif", options={"loop": "0", "final_delay": str(last)}
         )
+        super().__init__(container, ticks, ticks_per_second=_GIF_TICKS)
         self._pictures = self._container.add_stream("gif", rate=_GIF_TICKS)
         self._pictures.width, self._pictures.height = width, height
         self._pictures.pix_fmt = "pal8"
-        self._pictures.codec_context.time_base = Fraction(1, _GIF_TICKS)
+        self._pictures.codec_context.time_base = self._time_base
         self._colours = self._graph(width, height)
 
     @staticmethod
@@ -228,13 +271,7 @@ class GifWriter:
         Raises:
             OptionError: There are more frames than times.
         """
-        if self.num_frames >= len(self._ticks):
-            raise OptionError(f"There are times for {len(self._ticks)} frames, and no more.")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-        picture.pts = int(self._ticks[self.num_frames])
-        picture.time_base = Fraction(1, _GIF_TICKS)
-        self._colours.vpush(picture)
-        self.num_frames += 1
+        self._colours.vpush(self._next(rgb))
         self._pull()
 
     def _pull(self) -> None:
@@ -245,26 +282,10 @@ class GifWriter:
                 return
             self._container.mux(self._pictures.encode(picture))
 
-    def close(self) -> None:
-        """Write what is left and finish the file."""
+    def _flush(self) -> None:
         self._colours.vpush(None)
         self._pull()
         self._container.mux(self._pictures.encode(None))
-        self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._container.close()
 
 
 def exact_ticks(times: NDArray[np.float64], *, ticks_per_second: int) -> NDArray[np.int64]:
@@ -278,11 +299,11 @@ def exact_ticks(times: NDArray[np.float64], *, ticks_per_second: int) -> NDArray
     return later
 
 
-def _picture(rgb: NDArray[np.uint8], width: int, height: int) -> av.VideoFrame:
+def _padded(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     below, right = height - rgb.shape[0], width - rgb.shape[1]
     if below or right:
-        rgb = np.pad(rgb, ((0, below), (0, right), (0, 0)), mode="edge")
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        return np.pad(rgb, ((0, below), (0, right), (0, 0)), mode="edge")
+    return rgb
 
 
 def _sound(samples: NDArray[np.float32], sample_rate: int, start: int) -> av.AudioFrame:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, did_you_mean
+from vidlab.core.labels import LabelMap
 from vidlab.video import Video
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TRUTH_COLUMNS = ("start_seconds", "end_seconds", "label")
 _BOX_COLUMNS = ("frame_index", "x_px", "y_px", "width_px", "height_px")
@@ -49,6 +53,11 @@ class Truth:
 
     segments: tuple[tuple[float, float, str], ...]
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Different labels, in order of time."""
+        return tuple(dict.fromkeys(label for _, _, label in self.segments))
+
     def in_frames(self, video: Video) -> list[tuple[int, int, str]]:
         """Return ``(start, stop, label)`` in frames, half-open, without empty ones."""
         times = video.pts_seconds
@@ -58,6 +67,23 @@ class Truth:
             if first < last:
                 found.append((int(first), int(last), label))
         return found
+
+    def warn_of_unknown(self, models: Sequence[tuple[str, LabelMap]]) -> None:
+        """Warn of labels that a model cannot say: misspelt, or of another label map.
+
+        Args:
+            models: Each one's name and labels.
+        """
+        for label in self.labels:
+            without = [(name, labels) for name, labels in models if label not in labels]
+            if without:
+                names = ", ".join(name for name, _ in without)
+                warnings.warn(
+                    f"The truth has the label {label!r}, which is none of those that {names} "
+                    "can give. What is said there counts as neither right nor wrong."
+                    f"{did_you_mean(label, without[0][1])}",
+                    stacklevel=3,
+                )
 
 
 def read_truth(given: Any) -> Truth | None:
@@ -74,6 +100,8 @@ def read_truth(given: Any) -> Truth | None:
         return None
     if isinstance(given, str):
         return Truth(((-np.inf, np.inf, given),))
+    import pandas as pd
+
     if isinstance(given, pd.DataFrame):
         _check_columns(given, "truth", _TRUTH_COLUMNS, ())
         rows: Iterable[Any] = given[list(_TRUTH_COLUMNS)].itertuples(index=False, name=None)
@@ -110,59 +138,63 @@ def _truth_expected(got: str) -> str:
 
 
 @dataclass(frozen=True)
-class Boxes:
-    """Boxes on frames, by frame.
+class _Rows:
+    """Rows of a table about frames.
 
     Attributes:
         frame_index: int64 ``[N]``, never decreasing.
+        hold: Frames for which a row is shown at most, until the next annotated frame.
+    """
+
+    frame_index: NDArray[np.int64]
+    hold: int
+
+    def rows_at(self, frame_index: int) -> range:
+        """Return the rows that are shown with a frame."""
+        stop = int(np.searchsorted(self.frame_index, frame_index, side="right"))
+        if not stop or frame_index - self.frame_index[stop - 1] >= self.hold:
+            return range(0)
+        return range(int(np.searchsorted(self.frame_index, self.frame_index[stop - 1])), stop)
+
+
+@dataclass(frozen=True)
+class Boxes(_Rows):
+    """Boxes on frames, by frame.
+
+    Attributes:
         xywh_px: float64 ``[N, 4]``: left, top, width, height in px of the displayed frame.
         labels: Different labels.
         label: int64 ``[N]``, number in `labels`, -1 where there is none.
         confidence: float64 ``[N]``, NaN where there is none.
         person: int64 ``[N]``, -1 where there is none.
-        hold: Frames for which a row is shown at most, until the next annotated frame.
     """
 
-    frame_index: NDArray[np.int64]
     xywh_px: NDArray[np.float64]
     labels: tuple[str, ...]
     label: NDArray[np.int64]
     confidence: NDArray[np.float64]
     person: NDArray[np.int64]
-    hold: int
-
-    def rows_at(self, frame_index: int) -> range:
-        """Return the rows that are shown with a frame."""
-        return _rows_at(self.frame_index, self.hold, frame_index)
 
 
 @dataclass(frozen=True)
-class Keypoints:
+class Keypoints(_Rows):
     """Keypoints of people on frames, by frame.
 
     Attributes:
-        frame_index: int64 ``[M]``, never decreasing.
-        person: int64 ``[M]``.
+        person: int64 ``[N]``.
         names: Different keypoints.
-        keypoint: int64 ``[M]``, number in `names`.
-        xy_px: float64 ``[M, 2]``, px of the displayed frame.
-        confidence: float64 ``[M]``, NaN where there is none.
+        keypoint: int64 ``[N]``, number in `names`.
+        xy_px: float64 ``[N, 2]``, px of the displayed frame.
+        confidence: float64 ``[N]``, NaN where there is none.
         skeleton: Pairs of numbers in `names` that a line joins.
-        hold: Frames for which a row is shown at most, until the next annotated frame.
     """
 
-    frame_index: NDArray[np.int64]
     person: NDArray[np.int64]
     names: tuple[str, ...]
     keypoint: NDArray[np.int64]
     xy_px: NDArray[np.float64]
     confidence: NDArray[np.float64]
     skeleton: tuple[tuple[int, int], ...]
-    hold: int
-
-    def rows_at(self, frame_index: int) -> range:
-        """Return the rows that are shown with a frame."""
-        return _rows_at(self.frame_index, self.hold, frame_index)
 
 
 def read_boxes(given: Any) -> Boxes | None:
@@ -243,6 +275,8 @@ def _skeleton(given: Any, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]
 def _sorted_table(
     given: Any, what: str, needed: Sequence[str], extras: Sequence[str]
 ) -> pd.DataFrame:
+    import pandas as pd
+
     if not isinstance(given, pd.DataFrame):
         raise OptionError(
             f"{what} must be a DataFrame with the columns {', '.join(needed)}; "
@@ -284,6 +318,8 @@ def _numbers(table: pd.DataFrame, what: str, name: str) -> NDArray[np.float64]:
 
 
 def _confidence(table: pd.DataFrame, what: str) -> NDArray[np.float64]:
+    import pandas as pd
+
     if "confidence" not in table:
         return np.full(len(table), np.nan)
     values = pd.to_numeric(table["confidence"], errors="coerce").to_numpy(
@@ -296,11 +332,15 @@ def _confidence(table: pd.DataFrame, what: str) -> NDArray[np.float64]:
 
 
 def _codes(column: pd.Series[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    import pandas as pd
+
     codes, names = pd.factorize(column, use_na_sentinel=True)
     return codes.astype(np.int64), tuple(str(name) for name in names)
 
 
 def _persons(column: pd.Series[Any]) -> NDArray[np.int64]:
+    import pandas as pd
+
     if pd.api.types.is_integer_dtype(column) and not column.isna().any():
         return column.to_numpy(np.int64)
     return _codes(column)[0]
@@ -313,13 +353,6 @@ def _none(table: pd.DataFrame) -> NDArray[np.int64]:
 def _usual_step(frames: NDArray[np.int64]) -> int:
     steps = np.diff(np.unique(frames))
     return max(1, int(np.median(steps))) if len(steps) else 1
-
-
-def _rows_at(frames: NDArray[np.int64], hold: int, frame_index: int) -> range:
-    stop = int(np.searchsorted(frames, frame_index, side="right"))
-    if not stop or frame_index - frames[stop - 1] >= hold:
-        return range(0)
-    return range(int(np.searchsorted(frames, frames[stop - 1])), stop)
 
 
 # ---- which of it is drawn --------------------------------------------------------------------

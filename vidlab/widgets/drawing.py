@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from vidlab.core.fonts import font_for
 from vidlab.core.palette import PALETTE, color, ink_on
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 # The page draws its overlay at this height of the picture; larger pictures get larger marks.
 _BASE_HEIGHT_PX = 360
 _TEXT_PX = 13
+_NARROW_PX = 420
 _PAPER = (0, 0, 0, 184)  # black, 72 %
 _WHITE = (255, 255, 255, 255)
 _TRACK = (90, 90, 90, 220)
+_RIM = (0, 0, 0, 160)
 
 # A point or box that its model was less sure of is left out.
 _MIN_CONFIDENCE = 0.2
@@ -136,6 +139,8 @@ def _draw_label(pen: _Pen, label: str, probability: float, *, is_grey: bool) -> 
 
 
 def _draw_bars(pen: _Pen, answers: Sequence[tuple[str, float]], threshold: float) -> None:
+    # As on the page: there is to be a picture left.
+    answers = answers[: 3 if pen.width < _NARROW_PX else 5]
     row, gap = pen.px(20), pen.px(8)
     bar_width = min(pen.px(120), pen.width * 0.25)
     value_width = pen.measure("1.00")
@@ -167,6 +172,7 @@ class _Pen:
     """Draws on an RGBA layer; lengths given to `px` grow with the picture."""
 
     def __init__(self, layer: Image.Image, *, scale: float) -> None:
+        self._layer = layer
         self._draw = ImageDraw.Draw(layer)
         self.width, self.height = layer.size
         self.scale = scale
@@ -196,9 +202,12 @@ class _Pen:
         self._draw.text((x, middle), text, fill=ink, font=self._font(text), anchor="lm")
 
     def panel(self, x: float, y: float, width: float, height: float) -> None:
-        self._draw.rounded_rectangle(
-            (x, y, x + width - 1, y + height - 1), radius=self.px(3), fill=_PAPER
-        )
+        radius = float(min(self.px(3), width / 2, height / 2))
+        across, down = self._centers(x, y, x + width, y + height)
+        # How far a pixel lies outside of the rectangle of the corners' centres.
+        beside = np.maximum(np.abs(across - x - width / 2) - width / 2 + radius, 0)
+        above = np.maximum(np.abs(down - y - height / 2) - height / 2 + radius, 0)
+        self._blend(radius - np.hypot(beside, above), x, y, _PAPER)
 
     def fill(
         self, x: float, y: float, width: float, height: float, shade: str | tuple[int, ...]
@@ -209,7 +218,7 @@ class _Pen:
         edge = self.px(2)
         corners = (x, y, max(x + width - 1, x), max(y + height - 1, y))
         # A dark rim keeps the colour apart from any picture.
-        self._draw.rectangle(corners, outline=(0, 0, 0, 160), width=edge + 2)
+        self._draw.rectangle(corners, outline=_RIM, width=edge + 2)
         self._draw.rectangle(corners, outline=shade, width=edge)
         if words:
             tall = self.px(18)
@@ -219,15 +228,49 @@ class _Pen:
             self.text(x + self.px(4), top + tall / 2, words, ink)
 
     def line(self, start: tuple[float, float], end: tuple[float, float], shade: str) -> None:
-        self._draw.line((*start, *end), fill=(0, 0, 0, 160), width=self.px(3) + 2)
-        self._draw.line((*start, *end), fill=shade, width=self.px(3))
+        self._stroke(start, end, 5, _RIM)
+        self._stroke(start, end, 2.5, ImageColor.getrgb(shade))
 
     def dot(self, place: tuple[float, float], shade: str) -> None:
-        x, y, radius = *place, self.px(4)
-        self._draw.ellipse(
-            (x - radius, y - radius, x + radius, y + radius), fill=shade,
-            outline=(255, 255, 255, 255), width=self.px(1),
-        )  # fmt: skip
+        self._stroke(place, place, 9, ImageColor.getrgb(shade))
+        self._stroke(place, place, 5, _WHITE)
+
+    def _stroke(
+        self, start: tuple[float, float], end: tuple[float, float], length: float,
+        shade: tuple[int, ...],
+    ) -> None:  # fmt: skip
+        """Draw a line with round ends; `length` is its width, before it grows."""
+        (x0, y0), (x1, y1) = start, end
+        radius = max(length * self._grow, 1.0) / 2
+        left, top = min(x0, x1) - radius - 1, min(y0, y1) - radius - 1
+        x, y = self._centers(left, top, max(x0, x1) + radius + 1, max(y0, y1) + radius + 1)
+        dx, dy = x1 - x0, y1 - y0
+        along = np.clip(((x - x0) * dx + (y - y0) * dy) / max(dx * dx + dy * dy, 1e-9), 0, 1)
+        self._blend(radius - np.hypot(x - x0 - along * dx, y - y0 - along * dy), left, top, shade)
+
+    def _centers(
+        self, left: float, top: float, right: float, bottom: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the middles of the layer's columns ``[1, W]`` and rows ``[H, 1]`` in a box."""
+        x = np.arange(max(math.floor(left), 0), min(math.ceil(right), self.width)) + 0.5
+        y = np.arange(max(math.floor(top), 0), min(math.ceil(bottom), self.height)) + 0.5
+        return x[None].astype(np.float32), y[:, None].astype(np.float32)
+
+    def _blend(self, inside: NDArray[Any], left: float, top: float, shade: tuple[int, ...]) -> None:
+        """Draw a shape with smooth edges.
+
+        Args:
+            inside: How far each pixel lies inside of its edge, px; negative outside.
+            left: Where the pixels begin; what is off the layer has been left out.
+            top: Likewise.
+            shade: RGB or RGBA.
+        """
+        if not inside.size:
+            return
+        alpha = np.clip(inside + 0.5, 0, 1) * (*shade, 255)[3]
+        tile = Image.new("RGB", inside.shape[::-1], shade[:3])
+        tile.putalpha(Image.fromarray(np.rint(alpha).astype(np.uint8)))
+        self._layer.alpha_composite(tile, (max(math.floor(left), 0), max(math.floor(top), 0)))
 
 
 def as_rgb(picture: Image.Image) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets  # type: ignore[import-untyped]
 
-from vidlab.core.errors import OptionError, did_you_mean
+from vidlab.core.errors import OptionError, refuse_unknown
 from vidlab.widgets.kept import display_with_copy
 from vidlab.widgets.links import WAYS
 from vidlab.widgets.player import Player
@@ -49,12 +49,7 @@ class PlayerGrid(ipywidgets.GridBox):  # type: ignore[misc]
         layout: Any = None,
         **unknown: Any,
     ) -> None:
-        if unknown:
-            name = next(iter(unknown))
-            raise OptionError(
-                f"PlayerGrid has no option {name!r}; it takes {', '.join(_OPTIONS)}."
-                f"{did_you_mean(name, _OPTIONS)}"
-            )
+        refuse_unknown("PlayerGrid", unknown, _OPTIONS)
         self.players = _check_players(players)
         if by not in WAYS:
             raise OptionError(f"by must be 'time' or 'frame'; got {by!r}.")

@@ -33,6 +33,14 @@ _POSTER_WIDTH_PX = 240
 _NUM_LABELS_LISTED = 8
 _NUM_TOP = 3
 
+# In a notebook opened again there is no widget, and Jupyter's words for that ("Loading widget...",
+# "model not found") would stand above the copy, for good. Where notebooks are not trusted, styles
+# are taken out, and what stands there is the player in one line.
+_STYLE = """<style>
+.jp-OutputArea-child:has(+ .jp-OutputArea-child [data-vidlab-kept]):not(
+  :has(> .jp-OutputArea-output *), :has(> [data-mime-type])) { display: none; }
+</style>"""
+
 _TEXTS = {
     "en": {
         "about": "{name}, {width} × {height} px. Run the cell to play it.",
@@ -44,6 +52,7 @@ _TEXTS = {
         "model": "model",
         "top": "top labels and their probabilities",
         "more": "and {count} more",
+        "unknown": "No model has a label {labels}: the truth counts for nothing there.",
         "nothing": "No predictions yet: vidlab.Player(video, vidlab.predict(video, model))",
     },
     "ko": {
@@ -56,6 +65,7 @@ _TEXTS = {
         "model": "모델",
         "top": "상위 레이블과 확률",
         "more": "외 {count}개",
+        "unknown": "{labels} 레이블을 아는 모델이 없어, 그 구간의 정답은 세지 않습니다.",
         "nothing": "아직 예측이 없습니다: vidlab.Player(video, vidlab.predict(video, model))",
     },
 }
@@ -76,7 +86,10 @@ def display_with_copy(shown: Any, players: Sequence[Player]) -> None:
         return
     data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
     display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
-    display({"text/html": "\n".join(map(kept_html, players))}, raw=True)  # type: ignore[no-untyped-call]
+    for player in players:
+        player._show_poster()
+    copies = "\n".join([_STYLE, *map(kept_html, players)])
+    display({"text/html": copies}, raw=True)  # type: ignore[no-untyped-call]
 
 
 def kept_html(player: Player) -> str:
@@ -118,7 +131,8 @@ def _height(player: Player) -> int:
 _WIDTH_PX, _BAND_PX, _GAP_PX, _MARGIN_PX, _CURVE_PX = 960, 22, 4, 24, 40
 # A segment at least so wide has its letter on it.
 _ROOM_FOR_LETTER_PX = 18
-_INK, _PAPER, _LINE = "#1b1f24", "#ffffff", "#d0d7de"
+# No ground of its own, and greys that are seen on a light and on a dark one.
+_CLEAR, _GREY, _PLATE = (255, 255, 255, 0), "#808080", "#57606a"
 
 #: A band: its letter, its name, and the segments (start_seconds, end_seconds, label) in it.
 _Row = tuple[str, str, list[tuple[float, float, str]]]
@@ -162,6 +176,13 @@ def _timeline_html(player: Player, rows: Sequence[_Row], texts: dict[str, str]) 
     )
     if more > 0:
         legend += escape(texts["more"].format(count=more))
+    truth = player._truth.labels if player._truth is not None else ()
+    unknown = [
+        repr(label) for label in truth
+        if player.predictions and not any(label in each.labels for each in player.predictions)
+    ]  # fmt: skip
+    if unknown:
+        legend += f"<br>⚠ {escape(texts['unknown'].format(labels=', '.join(unknown)))}"
     picture = data_url(_png(draw_timeline(player, rows)), mime="image/png")
     return f'<p><img alt="{alt}" src="{picture}"></p>\n<p>{escape(names)}<br>{legend}</p>'
 
@@ -189,7 +210,7 @@ def draw_timeline(player: Player, rows: Sequence[_Row]) -> Image.Image:
     comparison = player.comparison
     curve = _CURVE_PX + _GAP_PX if comparison is not None else 0
     height = len(rows) * (_BAND_PX + _GAP_PX) + curve + 16
-    image = Image.new("RGB", (_WIDTH_PX, height), _PAPER)
+    image = Image.new("RGBA", (_WIDTH_PX, height), _CLEAR)
     draw = ImageDraw.Draw(image)
     begin, end = _span(player, rows)
     scale = (_WIDTH_PX - _MARGIN_PX) / max(end - begin, 1e-9)
@@ -209,18 +230,22 @@ def draw_timeline(player: Player, rows: Sequence[_Row]) -> Image.Image:
                 where = (float(left[which] + right[which]) / 2, top + _BAND_PX / 2)
                 ink = ink_on(PALETTE.color_of(label))
                 draw.text(where, PALETTE.letter_of(label).lower(), ink, font, anchor="mm")
-        draw.text((6, top + _BAND_PX / 2), letter, _INK, font, anchor="lm")
+        draw.rounded_rectangle((2, top + 2, 19, top + _BAND_PX - 3), 3, _PLATE)
+        draw.text((11, top + _BAND_PX / 2), letter, "white", font, anchor="mm")
     if comparison is not None:
         base = height - 18
         columns = _highest_per_column(place(comparison.time_seconds), comparison.divergence)
         tallest = max(float(np.log(len(comparison.predictions))), 1e-9)
         for column in np.flatnonzero(columns > 0):
             tall = columns[column] / tallest * _CURVE_PX
-            draw.line((int(column), base - tall, int(column), base), _INK)
-        draw.line((_MARGIN_PX, base, _WIDTH_PX, base), _LINE)
+            draw.line((int(column), base - tall, int(column), base), _GREY)
+        draw.line((_MARGIN_PX, base, _WIDTH_PX, base), _GREY)
     small = font_for("0", 12)
-    draw.text((_MARGIN_PX, height - 2), clock(begin), _INK, small, anchor="ls")
-    draw.text((_WIDTH_PX - 2, height - 2), clock(end), _INK, small, anchor="rs")
+    for seconds, is_first in ((begin, True), (end, False)):
+        wide = round(small.getlength(clock(seconds))) + 8
+        edge = _MARGIN_PX if is_first else _WIDTH_PX - wide
+        draw.rounded_rectangle((edge, height - 16, edge + wide - 1, height - 1), 3, _PLATE)
+        draw.text((edge + 4, height - 4), clock(seconds), "white", small, anchor="ls")
     return image
 
 
@@ -230,7 +255,7 @@ def _band(
     """Draw segments as coloured columns; one narrower than a column still gets one."""
     names, number = np.unique(np.array(labels), return_inverse=True)
     inks = [ImageColor.getrgb(PALETTE.color_of(str(name))) for name in names]
-    colors = np.array([*inks, ImageColor.getrgb(_PAPER)], dtype=np.uint8)
+    colors = np.array([*((*ink, 255) for ink in inks), _CLEAR], dtype=np.uint8)
     middles = np.arange(_WIDTH_PX) + 0.5
     which = np.searchsorted(left, middles, side="right") - 1
     columns = np.where((which >= 0) & (middles < right[which]), number[which], len(names))

@@ -21,7 +21,7 @@ from vidlab.core.errors import OptionError, VideoDecodeError
 from vidlab.core.files import as_path, atomic_write, check_writable
 from vidlab.video import Video
 from vidlab.video.writer import VideoWriter, even
-from vidlab.widgets.media.plan import Plan, obstacle_in, plan_playback, title_of
+from vidlab.widgets.media.plan import Plan, ends_early, obstacle_in, plan_playback, title_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
 
 if TYPE_CHECKING:
@@ -108,10 +108,9 @@ def _movie(player: Player, *, num_bytes: int, max_mb: float) -> _Movie:
         codec=video.codec, container=video.container, pixel_format=video.pixel_format,
         rotation=video.rotation, is_mirrored=video.is_mirrored,
         start_seconds=video.start_seconds, num_bytes=None if video.is_remote else 0,
-        has_alpha=video.metadata.get("alpha_mode") == "1", obstacle=obstacle_in(video.packets),
+        has_alpha=video.metadata.get("alpha_mode") == "1", ends_early=ends_early(video),
+        obstacle=obstacle_in(video.packets),
     )  # fmt: skip
-    if plan.how == "direct" and _ends_early(video):
-        plan = Plan("transcode", why="The file's header ends it before its last frame.")
     if plan.how == "direct":
         with video.open_bytes() as stream:
             if stream.seek(0, io.SEEK_END) <= num_bytes:
@@ -122,12 +121,6 @@ def _movie(player: Player, *, num_bytes: int, max_mb: float) -> _Movie:
     else:
         why = plan.why
     return _encoded(video, num_bytes=num_bytes, max_mb=max_mb, why=why)
-
-
-def _ends_early(video: Video) -> bool:
-    """Tell whether a browser, which goes by the header, would not show the last frame."""
-    stated = video.stated_duration_seconds
-    return stated is not None and stated <= float(video.pts_seconds[-1])
 
 
 def _encoded(video: Video, *, num_bytes: int, max_mb: float, why: str) -> _Movie:

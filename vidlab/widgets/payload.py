@@ -43,9 +43,15 @@ def top_classes(
     selection = predictions.selection
     allowed = np.asarray(selection.class_ids(predictions.labels), dtype=np.int64)
     k = min(top_k, selection.max_results or len(allowed), len(allowed))
-    probabilities = predictions.probabilities[:, allowed]
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-    chosen = np.take_along_axis(probabilities, order, axis=1).astype(np.float32)
+    left = predictions.probabilities[:, allowed]
+    every = np.arange(len(left))
+    order = np.empty((len(left), k), dtype=np.int64)
+    chosen = np.empty((len(left), k), dtype=np.float32)
+    # A few maxima are found sooner than all is sorted; of equal ones, the first in the map.
+    for rank in range(k):
+        order[:, rank] = left.argmax(axis=1)
+        chosen[:, rank] = left[every, order[:, rank]]
+        left[every, order[:, rank]] = -1.0
     ids = np.where(chosen >= selection.score_threshold, allowed[order], -1)
     return ids, chosen
 
@@ -110,7 +116,13 @@ def describe_predictions(
     ranks = {label: rank for rank, label in enumerate(colored)}
     PALETTE.assign(colored)
     known = [
-        {"start": start, "stop": stop, "label": names.setdefault(label, len(names))}
+        {
+            "start": start,
+            "stop": stop,
+            "label": names.setdefault(label, len(names)),
+            # Models that cannot say it are neither right nor wrong.
+            "unknown_to": [i for i, each in enumerate(predictions) if label not in each.labels],
+        }
         for start, stop, label in truth
     ]
     labels = [_describe_label(name, ranks.get(name)) for name in names]

@@ -28,11 +28,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
-import pandas as pd
 import traitlets
 
 from vidlab.comparison import Comparison
-from vidlab.core.errors import OptionError, VidlabError, WidgetError, did_you_mean
+from vidlab.core.errors import OptionError, VideoError, VidlabError, WidgetError, refuse_unknown
 from vidlab.predictions import TABLE_COLUMNS, Predictions
 from vidlab.video import Video
 from vidlab.widgets import kept, links
@@ -42,10 +41,11 @@ from vidlab.widgets.annotations import (
     read_keypoints,
     read_truth,
 )
-from vidlab.widgets.media import MediaServer
+from vidlab.widgets.media import MediaServer, poster_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
 
 if TYPE_CHECKING:
+    import pandas as pd
     from PIL import Image
 
 _STATIC = Path(__file__).parent / "static"
@@ -79,7 +79,8 @@ class Player(anywidget.AnyWidget):
         predictions: What models said about it: one `Predictions`, several, or a
             `Comparison`; None shows the video alone.
         truth: What is really to be seen: a DataFrame with start_seconds, end_seconds and label;
-            a list of ``(start_seconds, end_seconds, label)``; or one label for all of it.
+            a list of ``(start_seconds, end_seconds, label)``; or one label for all of it. A
+            label that a model does not know is marked, and warned of.
         boxes: A DataFrame with frame_index, x_px, y_px, width_px, height_px and, where known,
             label, confidence and person; px of the displayed frame, from its top left.
         keypoints: A DataFrame with frame_index, person, keypoint (a name), x_px, y_px and, where
@@ -92,7 +93,9 @@ class Player(anywidget.AnyWidget):
             "keypoints", or one; True is the label.
         loop: Whether the selection, or all of the video, plays again and again.
         threshold: Probability under which answers are greyed, 0 to 1, or None.
-        locale: Language of the texts, "en" or "ko"; None takes the page's.
+        locale: Language of the texts, "en" or "ko". None takes the page's, where that is not
+            English (JupyterLab's language pack), then the browser's; what stays in a saved
+            notebook is English then.
         layout: The `ipywidgets.Layout` of the widget.
 
     Attributes:
@@ -135,12 +138,13 @@ class Player(anywidget.AnyWidget):
         None, allow_none=True, help="Probability under which answers are greyed, or None."
     ).tag(sync=True)
     locale = traitlets.Unicode(
-        None, allow_none=True, help="Language of the texts; None takes the page's."
+        None, allow_none=True, help="Language of the texts; None takes the page's or browser's."
     ).tag(sync=True)
     _link = traitlets.Dict(
         default_value=None, allow_none=True, help="Which players of the page move together."
     ).tag(sync=True)
     _info = traitlets.Dict(help="What the page needs before it has asked.").tag(sync=True)
+    _poster = traitlets.Bytes(help="Frame 0 as JPEG, shown until it is there.").tag(sync=True)
 
     _options: tuple[str, ...] = (
         "truth", "boxes", "keypoints", "skeleton", "top_k", "frame_index", "speed", "overlay",
@@ -166,12 +170,7 @@ class Player(anywidget.AnyWidget):
         layout: Any = None,
         **unknown: Any,
     ) -> None:
-        if unknown:
-            name = next(iter(unknown))
-            raise OptionError(
-                f"{type(self).__name__} has no option {name!r}; it takes "
-                f"{', '.join(self._options)}.{did_you_mean(name, self._options)}"
-            )
+        refuse_unknown(type(self).__name__, unknown, self._options)
         if isinstance(top_k, bool) or not isinstance(top_k, int) or not 1 <= top_k <= _MAX_TOP_K:
             raise OptionError(
                 f"top_k must be a whole number from 1 to {_MAX_TOP_K}; got {top_k!r}."
@@ -185,6 +184,13 @@ class Player(anywidget.AnyWidget):
                     f"If it is the same under another name: Video(path, name={each.video!r})."
                 )
         self._truth = read_truth(truth)
+        if self._truth is not None:
+            self._truth.warn_of_unknown(
+                [
+                    (name, each.labels)
+                    for name, each in zip(self.model_names, self.predictions, strict=True)
+                ]
+            )
         self._boxes = read_boxes(boxes)
         self._keypoints = read_keypoints(keypoints, skeleton)
         self._top_k = top_k
@@ -362,6 +368,8 @@ class Player(anywidget.AnyWidget):
 
         The columns are those of `Predictions.table`; without a selection there are no rows.
         """
+        import pandas as pd
+
         tables = [each.table for each in self.predictions]
         if not tables:
             return pd.DataFrame(columns=list(TABLE_COLUMNS))
@@ -484,6 +492,13 @@ class Player(anywidget.AnyWidget):
 
     # ---- questions from the page -------------------------------------------------------------
 
+    def _show_poster(self) -> None:
+        """Send the page its first picture, before it asks and whatever the cell does next."""
+        if not self._poster:
+            # A video that has gone is told of when the page asks for it.
+            with contextlib.suppress(VideoError):
+                self._poster = poster_of(self.video)
+
     def _receive(self, _widget: Any, content: Any, _buffers: Any) -> None:
         request = content.get("id", "") if isinstance(content, Mapping) else ""
         try:
@@ -501,6 +516,7 @@ class Player(anywidget.AnyWidget):
                 with self._lock:
                     self._pages.add(page)
                     self._is_unseen = False
+                self._show_poster()
                 self._media.open(request, page, bool(content.get("transcode", False)))
             case "read":
                 self._media.read(request, token, int(content["offset"]), int(content["length"]))

@@ -73,6 +73,7 @@ def plan_playback(
     start_seconds: float = 0.0,
     num_bytes: int | None = 0,
     has_alpha: bool = False,
+    ends_early: bool = False,
     obstacle: str = "",
     cut_obstacle: str = "",
 ) -> Plan:
@@ -89,6 +90,7 @@ def plan_playback(
         start_seconds: Timestamp of the first frame.
         num_bytes: Size of the file; None where its bytes cannot be had (an address).
         has_alpha: Whether the browser would blend the picture with the page.
+        ends_early: See `ends_early`.
         obstacle: What keeps a browser from playing the stored pictures, see `obstacle_in`.
         cut_obstacle: What keeps them from being cut, see `cut_obstacle_in`.
     """
@@ -105,7 +107,7 @@ def plan_playback(
         return Plan("transcode", why="The pictures are partly transparent.")
     if obstacle:
         return Plan("transcode", why=obstacle)
-    why = _why_not_whole(codec, container, start_seconds, num_bytes)
+    why = _why_not_whole(codec, container, start_seconds, num_bytes, ends_early)
     if not why:
         return Plan("direct", MP4 if _is_mp4(container) else WEBM)
     if cut_obstacle:
@@ -115,7 +117,9 @@ def plan_playback(
     return Plan("remux", why=why)
 
 
-def _why_not_whole(codec: str, container: str, start_seconds: float, num_bytes: int | None) -> str:
+def _why_not_whole(
+    codec: str, container: str, start_seconds: float, num_bytes: int | None, ends_early: bool
+) -> str:
     """Return in words what keeps a file from going as it is, or nothing."""
     # One demuxer reads Matroska and WebM; browsers take it for codecs that WebM has.
     is_known = codec != "vp8" if _is_mp4(container) else "webm" in container and codec != "h264"
@@ -123,6 +127,8 @@ def _why_not_whole(codec: str, container: str, start_seconds: float, num_bytes: 
         return f"Browsers do not play {title_of(codec)} in this container."
     if abs(start_seconds) > _TOLERANCE_SECONDS:
         return f"The video starts at {start_seconds:.3f} s, not at zero."
+    if ends_early:
+        return "The file's header ends it before its last frame."
     if num_bytes is None:
         return "The video is read from the network."
     if num_bytes > WHOLE_BYTES:
@@ -175,13 +181,19 @@ def _is_closed(packets: PacketTable) -> bool:
     return bool(is_first.all() and (latest[later - 1] < packets.pts[later]).all())
 
 
+def ends_early(video: Video) -> bool:
+    """Tell whether a browser, which goes by the header, would not show the last frame."""
+    stated = video.stated_duration_seconds
+    return stated is not None and stated <= float(video.pts_seconds[-1])
+
+
 def plan_for(video: Video, *, seconds: NDArray[np.float64]) -> Plan:
     """Decide how `video` gets into the browser; see `plan_playback` and `obstacle_in`."""
     return plan_playback(
         codec=video.codec, container=video.container, pixel_format=video.pixel_format,
         rotation=video.rotation, is_mirrored=video.is_mirrored,
         start_seconds=video.start_seconds, num_bytes=_size_of(video),
-        has_alpha=video.metadata.get("alpha_mode") == "1",
+        has_alpha=video.metadata.get("alpha_mode") == "1", ends_early=ends_early(video),
         obstacle=obstacle_in(video.packets),
         cut_obstacle=cut_obstacle_in(video.packets, seconds=seconds),
     )  # fmt: skip

@@ -12,7 +12,6 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from vidlab.core.errors import VidlabError, WidgetError
 from vidlab.video import Video
@@ -38,11 +37,11 @@ _MAX_PIECE_BYTES = 4 << 20
 # Segments that were made are kept up to this: two views of one player ask for the same.
 _CACHE_BYTES = 32 << 20
 
+# How often a page hears how far the index is.
+_NUM_TOLD = 20
+
 # A thread without work ends after this.
 _IDLE_SECONDS = 2.0
-
-_POSTER_PX = 960
-_POSTER_QUALITY = 80
 
 
 class MediaServer:
@@ -68,6 +67,7 @@ class MediaServer:
         self._current: _Wanted | None = None
         self._media: dict[bool, _Media] = {}
         self._made = _Cache(_CACHE_BYTES)
+        self._num_told = 0
 
     # ---- what pages ask ----------------------------------------------------------------------
 
@@ -186,8 +186,8 @@ class MediaServer:
             with self._work:
                 media = self._ready(transcode)
             if media is None:
-                self._send_poster()
                 self._tell({"phase": "indexing"})
+                self._video.make_index(progress=self._tell_indexed)
                 media = _Media(self._video, transcode=transcode)
         except Exception as error:
             failure = error
@@ -206,13 +206,11 @@ class MediaServer:
             elif failure is not None:
                 self._fail(each.request, failure)
 
-    def _send_poster(self) -> None:
-        frame = self._video.first_frame()
-        height = max(1, min(frame.height, _POSTER_PX, _POSTER_PX * frame.height // frame.width))
-        buffer = io.BytesIO()
-        picture = Image.fromarray(frame.thumbnail(height_px=height))
-        picture.save(buffer, "JPEG", quality=_POSTER_QUALITY)
-        self._tell({"phase": "poster", "frame_index": 0}, [buffer.getvalue()])
+    def _tell_indexed(self, fraction: float) -> None:
+        steps = int(fraction * _NUM_TOLD)
+        if steps != self._num_told:
+            self._num_told = steps
+            self._tell({"phase": "indexing", "fraction": steps / _NUM_TOLD})
 
     def _make(self, wanted: _Wanted) -> None:
         key = wanted.media.token, wanted.number
@@ -275,12 +273,12 @@ class MediaServer:
 
     # ---- answers -----------------------------------------------------------------------------
 
-    def _tell(self, progress: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+    def _tell(self, progress: dict[str, Any]) -> None:
         with self._work:
             waiting = [each.request for each in self._opens]
         progress = progress | {"codec": title_of(self._video.codec)}
         for request in waiting:
-            self._reply({"id": request, "progress": progress}, buffers or [])
+            self._reply({"id": request, "progress": progress}, [])
 
     def _send_media(self, request: str, media: _Media) -> None:
         times = np.ascontiguousarray(self._video.pts_seconds, dtype="<f8").tobytes()
