@@ -133,9 +133,7 @@ def as_model(network: MoViNet, card: ModelCard) -> TorchModel:
         card=card,
         variant="float",
         labels=LabelMap.named("stick-actions"),
-        provenance=Provenance(
-            weights_file="", weights_sha256="", place="path", runtime=runtime()
-        ),
+        provenance=Provenance(weights_file="", weights_sha256="", place="path", runtime=runtime()),
         num_threads=default_num_threads(),
         selection=Selection(),
     )
