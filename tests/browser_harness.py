@@ -311,3 +311,18 @@ def classic(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iter
     home = tmp_path_factory.mktemp("classic-home")
     with serve(folder, home, app="notebook") as (url, token):
         yield Lab(url, token, folder, chromium, app="notebook")
+
+
+def barriers(page: Page, root: str) -> list[Any]:
+    """Return what keeps people out of `root`: axe-core's serious and critical violations."""
+    axe = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        pytest.fail("axe-core is not here: `make lint` gets it")
+    page.evaluate(axe.read_text(encoding="utf-8"))
+    return page.evaluate(
+        """async (root) => (await axe.run(root)).violations
+            .filter(({ impact }) => impact === "serious" || impact === "critical")
+            .map(({ id, nodes }) => [id, nodes.map(({ html, any }) => [
+                html.slice(0, 160), any.map(({ message }) => message)])])""",
+        root,
+    )

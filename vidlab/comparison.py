@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidlab.core.console import display_bundle
 from vidlab.core.errors import OptionError, PredictionsError
 from vidlab.inference import Rate, Source, as_video, check_model, run
 from vidlab.models.base import Model
@@ -269,9 +270,7 @@ class Comparison:
         if self.video is not None:
             self._player()._ipython_display_()
             return
-        from IPython.display import display
-
-        display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
+        display_bundle(self._repr_mimebundle_())
 
     def _player(self) -> Any:
         if self._view is None:

@@ -2,6 +2,7 @@
 /** The <video>: seeks to exact frames, tells which frame is on screen. */
 
 /** @import { Media } from "./types.js" */
+import { h } from "./dom.js";
 import { clamp } from "./numbers.js";
 
 const SHOWN_WITHIN_MS = 600;
@@ -16,7 +17,14 @@ const HOLD_LEAST_MS = 30;
 const HOLD_MOST_MS = 250;
 const LOOK_EVERY_MS = 500;
 
-/** The <video>: shows exact frames, and tells which one is on screen. */
+/**
+ * The <video>: shows exact frames, and tells which one is on screen.
+ *
+ * A playing <video> shows frames whether or not the page has time to say what is on them. So what
+ * is seen while it plays is a copy on a canvas over it, drawn together with the words about it.
+ * Only pages that are secure (https, or this machine) may look at the frame that they draw; on
+ * others the <video> itself is seen, and the words may be a frame behind it.
+ */
 export class Picture {
   /**
    * @param {HTMLVideoElement} video
@@ -25,6 +33,8 @@ export class Picture {
   constructor(video, onFrame) {
     this.video = video;
     this.onFrame = onFrame;
+    this.canvas = h("canvas", { class: "vl-playing", "aria-hidden": "true", hidden: true });
+    this.context = this.canvas.getContext("2d", { alpha: false });
     /** @type {Set<(index: number) => void>} hear where this picture is sent to, before it is there */
     this.moveListeners = new Set();
     /** @type {Media | null} */
@@ -42,7 +52,7 @@ export class Picture {
     /** @type {[number, number] | true | null} */
     this.looped = null;
     video.addEventListener("seeked", () => this.arrived());
-    video.addEventListener("pause", () => this.letGo());
+    video.addEventListener("pause", () => this.stopped());
     video.addEventListener("timeupdate", () => {
       if (!("requestVideoFrameCallback" in video)) this.report(this.atCurrentTime());
     });
@@ -66,9 +76,59 @@ export class Picture {
   watch() {
     if (!("requestVideoFrameCallback" in this.video)) return;
     this.callback = this.video.requestVideoFrameCallback((_now, { mediaTime }) => {
-      if (this.clock) this.report(this.clock.ofMedia(mediaTime));
+      if (this.clock) this.came(this.clock.ofMedia(mediaTime));
       this.watch();
     });
+  }
+
+  /** A new frame is in the <video>. @param {number} index  the browser's word, or a newer one */
+  came(index) {
+    const { video, clock, region } = this;
+    const frame = video.paused ? null : this.look();
+    if (frame && clock) {
+      index = clock.ofMedia(frame.timestamp / 1e6);
+      // Past the loop's end nothing is shown: it is going back.
+      const isPast = region && this.wanted === null && index >= region[1];
+      if (!isPast) this.draw(frame);
+      frame.close();
+      if (isPast) {
+        this.keepInLoop(index, this.shown);
+        return;
+      }
+    }
+    this.report(index);
+  }
+
+  /** The frame that the <video> shows now; to be closed. @returns {VideoFrame | null} */
+  look() {
+    if (!("VideoFrame" in window)) return null;
+    try {
+      return new VideoFrame(this.video);
+    } catch {
+      return null; // there is none just now, as before the first one
+    }
+  }
+
+  /** @param {VideoFrame} frame */
+  draw(frame) {
+    const { canvas, context } = this;
+    const { videoWidth, videoHeight } = this.video;
+    if (!context) return;
+    if (canvas.width !== videoWidth || canvas.height !== videoHeight) {
+      canvas.width = videoWidth;
+      canvas.height = videoHeight;
+    }
+    context.drawImage(frame, 0, 0, videoWidth, videoHeight);
+    canvas.hidden = false;
+  }
+
+  /** Playing has stopped: the <video> may have gone on since the last frame that was told of. */
+  stopped() {
+    this.letGo();
+    if (this.canvas.hidden || this.wanted !== null || !this.clock) return;
+    const frame = this.look();
+    this.report(frame ? this.clock.ofMedia(frame.timestamp / 1e6) : this.atCurrentTime());
+    frame?.close();
   }
 
   atCurrentTime() {
@@ -79,6 +139,7 @@ export class Picture {
   report(index) {
     const before = this.shown;
     this.shown = index;
+    if (this.video.paused) this.canvas.hidden = true; // nothing moves: the <video> is exact
     if (this.inFlight < 0 && this.wanted === index) this.settle();
     if (index !== before) this.onFrame(index);
     this.keepInLoop(index, before);
@@ -163,6 +224,9 @@ export class Picture {
       const [start, stop] = this.region ?? [0, clock.length];
       if (current >= stop - 1 || (this.region && current < start)) this.show(start);
     }
+    const frame = this.wanted === null ? this.look() : null;
+    if (frame) this.draw(frame);
+    frame?.close();
     const playing = this.video.play();
     // The frame it starts from is not told of again.
     if (this.shown !== null) this.keepInLoop(this.shown, this.shown);
@@ -245,6 +309,7 @@ export class Picture {
     this.inFlight = -1;
     this.shown = null;
     this.media = null;
+    this.canvas.hidden = true;
   }
 
   close() {

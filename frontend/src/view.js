@@ -82,10 +82,12 @@ export class View {
       tabindex: -1,
       "aria-label": info.name,
     });
+    this.picture = new Picture(this.video, (index) => this.onFrame(index));
     this.overlay = new Overlay(info);
     this.status = new Status(texts);
     this.screen = h("div", { class: "vl-screen" }, [
       this.video,
+      this.picture.canvas,
       this.overlay.canvas,
       this.status.element,
     ]);
@@ -136,7 +138,6 @@ export class View {
       ]),
       this.live,
     );
-    this.picture = new Picture(this.video, (index) => this.onFrame(index));
     el.append(this.root);
     this.listen();
     this.obeySettings();
@@ -219,8 +220,10 @@ export class View {
     );
     // Padding that only makes the sizes even hangs over the edge of the screen.
     const isPadded = media.how === "transcode" && !media.scaled;
-    video.style.width = isPadded ? `${(100 * media.coded_width) / info.width}%` : "100%";
-    video.style.height = isPadded ? `${(100 * media.coded_height) / info.height}%` : "100%";
+    for (const { style } of [video, this.picture.canvas]) {
+      style.width = isPadded ? `${(100 * media.coded_width) / info.width}%` : "100%";
+      style.height = isPadded ? `${(100 * media.coded_height) / info.height}%` : "100%";
+    }
     this.picture.use(media);
     this.showLength();
     this.controls.sound.hidden = !media.has_audio;

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, expect
 from synthetic import make_video
+from view_page import Show, ViewPage, open_view
 
 import vidlab as vl
 
@@ -53,3 +56,23 @@ def predict_ids() -> Callable[..., vl.Predictions]:
         )  # fmt: skip
 
     return make
+
+
+@pytest.fixture
+def show(chromium: Browser, video: vl.Video) -> Iterator[Show]:
+    """Open players on pages of their own; none may write an error to the console."""
+    opened: list[ViewPage] = []
+
+    def make(*args: Any, is_ready: bool = True, **options: Any) -> ViewPage:
+        view = open_view(chromium, video, *args, **options)
+        opened.append(view)
+        if is_ready:
+            expect(view.root.locator(".vl-status")).to_be_hidden()
+            expect(view.root).to_have_attribute("data-frame", str(view.get("frame_index")))
+        return view
+
+    yield make
+    messages = [message for view in opened for message in view.messages]
+    for view in opened:
+        view.page.close()
+    assert messages == []

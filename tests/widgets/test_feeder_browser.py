@@ -10,7 +10,7 @@ import queue
 import random
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -110,7 +110,7 @@ class Kernel:
         self.lose: Callable[[dict[str, Any]], bool] = lambda content: False
         self.media = MediaServer(video, self.reply)
 
-    def reply(self, content: dict[str, Any], buffers: list[bytes] = []) -> None:  # noqa: B006
+    def reply(self, content: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
         head = json.dumps([content, [len(each) for each in buffers]]).encode()
         self.replies.put(struct.pack(">I", len(head)) + head + b"".join(buffers))
 

@@ -371,7 +371,7 @@ class Slow:
             assert self.go.wait(60)
             return make(number, called_off)
 
-        self.media.make = slowly  # type: ignore[method-assign]
+        self.media.make = slowly
 
 
 def test_the_newest_wish_is_served_first_and_a_withdrawn_one_not_at_all(spelled, page_of) -> None:

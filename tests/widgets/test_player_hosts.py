@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from browser_harness import Lab, Notebook
+from browser_harness import Lab, Notebook, barriers
 from playwright.sync_api import Locator, expect
 from test_player_browser import PREPARE, PlayerOnPage, label_of
 
 pytestmark = pytest.mark.browser
 
 NUM_FRAMES = 90
-
-# Impacts that people are kept out by (axe-core's words).
-BARRIERS = ("serious", "critical")
 
 
 def ready(notebook: Notebook, root: Locator, name: str) -> PlayerOnPage:
@@ -168,19 +164,6 @@ def test_a_korean_browser_gets_korean_texts(lab: Lab, spelled: Callable[..., Pat
     notebook.close()
 
 
-def violations(notebook: Notebook, root: str) -> list[Any]:
-    axe = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-    if not axe.is_file():
-        pytest.skip("needs axe-core: run `npm install`, or `make lint` once")
-    notebook.page.evaluate(axe.read_text(encoding="utf-8"))
-    found = notebook.page.evaluate("(root) => axe.run(root)", root)
-    return [
-        (each["id"], each["impact"], [node["html"][:200] for node in each["nodes"]])
-        for each in found["violations"]
-        if each["impact"] in BARRIERS
-    ]
-
-
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_no_barriers(theme: str, lab: Lab, spelled: Callable[..., Path]) -> None:
     path = spelled("mp4", num_frames=NUM_FRAMES)
@@ -203,5 +186,5 @@ def test_no_barriers(theme: str, lab: Lab, spelled: Callable[..., Path]) -> None
         player = ready(notebook, notebook.output(number + 1).locator(".vidlab-player"), name)
         player.root.locator(".vl-timeline").focus()
         player.press("?")
-        assert violations(notebook, ".vidlab-player") == []
+        assert barriers(notebook.page, ".vidlab-player") == []
     notebook.close()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, expect
-from view_page import ROOT, ViewPage, open_view
+from playwright.sync_api import Locator, expect
+from view_page import ROOT, Show, ViewPage
 
 import vidlab as vl
 
@@ -37,25 +36,6 @@ def told(video: vl.Video, predict_ids: Callable[..., vl.Predictions]) -> vl.Pred
     return predict_ids(video, [row * 2 // num_rows for row in range(num_rows)])
 
 
-@pytest.fixture
-def show(chromium: Browser, video: vl.Video) -> Iterator[Callable[..., ViewPage]]:
-    """Open players on pages of their own; none may write an error to the console."""
-    opened: list[ViewPage] = []
-
-    def make(*args: Any, **options: Any) -> ViewPage:
-        view = open_view(chromium, video, *args, **options)
-        opened.append(view)
-        expect(view.root.locator(".vl-status")).to_be_hidden()
-        expect(view.root).to_have_attribute("data-frame", str(view.get("frame_index")))
-        return view
-
-    yield make
-    messages = [message for view in opened for message in view.messages]
-    for view in opened:
-        view.page.close()
-    assert messages == []
-
-
 class Fingers:
     """Fingers on the timeline, as the browser's own input sees them."""
 
@@ -77,9 +57,7 @@ class Fingers:
         self.num = len(points)
 
 
-def test_a_phone_shows_all_of_it_in_reach(
-    show: Callable[..., ViewPage], told: vl.Predictions
-) -> None:
+def test_a_phone_shows_all_of_it_in_reach(show: Show, told: vl.Predictions) -> None:
     view = show([told], truth="action 1", **PHONE)
     assert view.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     view.root.get_by_role("button", name="Settings").tap()
@@ -95,9 +73,7 @@ def test_a_phone_shows_all_of_it_in_reach(
     expect(view.root.locator(".vl-selected")).to_contain_text("pinch to zoom")
 
 
-def test_taps_play_step_and_seek(
-    show: Callable[..., ViewPage], told: vl.Predictions, video: vl.Video
-) -> None:
+def test_taps_play_step_and_seek(show: Show, told: vl.Predictions, video: vl.Video) -> None:
     view = show([told], **PHONE)
     for _ in range(3):
         view.root.get_by_role("button", name="Next frame").tap()
@@ -113,9 +89,7 @@ def test_taps_play_step_and_seek(
     expect(view.root.get_by_role("button", name="Play (space)")).to_be_visible()
 
 
-def test_one_finger_seeks_and_two_zoom(
-    show: Callable[..., ViewPage], told: vl.Predictions, video: vl.Video
-) -> None:
+def test_one_finger_seeks_and_two_zoom(show: Show, told: vl.Predictions, video: vl.Video) -> None:
     view = show([told], **PHONE)
     fingers = Fingers(view)
     count = video.num_frames
@@ -145,9 +119,7 @@ def test_one_finger_seeks_and_two_zoom(
     assert float(view.timeline.get_attribute("data-shown") or 0) == pytest.approx(shown, rel=0.01)
 
 
-def test_a_finger_that_scrolls_the_page_seeks_nowhere(
-    show: Callable[..., ViewPage], told: vl.Predictions
-) -> None:
+def test_a_finger_that_scrolls_the_page_seeks_nowhere(show: Show, told: vl.Predictions) -> None:
     view = show([told], **PHONE)
     fingers = Fingers(view)
     for y in (80, 60, 20, -60, -200):
@@ -159,7 +131,7 @@ def test_a_finger_that_scrolls_the_page_seeks_nowhere(
 
 
 def test_a_finger_selects_by_the_menu_and_moves_the_edges(
-    show: Callable[..., ViewPage], told: vl.Predictions, video: vl.Video
+    show: Show, told: vl.Predictions, video: vl.Video
 ) -> None:
     view = show([told], **PHONE)
     view.root.get_by_role("button", name="Settings").tap()
@@ -182,9 +154,7 @@ def test_a_finger_selects_by_the_menu_and_moves_the_edges(
     assert view.get("frame_index") == 119
 
 
-def test_the_full_screen_button_opens_and_closes_it(
-    show: Callable[..., ViewPage], told: vl.Predictions
-) -> None:
+def test_the_full_screen_button_opens_and_closes_it(show: Show, told: vl.Predictions) -> None:
     view = show([told])
     view.root.get_by_role("button", name="Full screen").click()
     view.page.wait_for_function(
@@ -209,7 +179,7 @@ def picture_of(place: Locator) -> Image.Image:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_forced_colours_leave_everything_to_be_seen(
-    scheme: str, show: Callable[..., ViewPage], told: vl.Predictions, video: vl.Video
+    scheme: str, show: Show, told: vl.Predictions, video: vl.Video
 ) -> None:
     view = show(
         [told], truth="action 1", theme=None, forced_colors="active", color_scheme=scheme,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, expect
-from view_page import ROOT, ViewPage, open_view
+from browser_harness import barriers
+from playwright.sync_api import expect
+from view_page import ROOT, Show, ViewPage
 
 import vidlab as vl
 
@@ -18,32 +18,10 @@ pytestmark = pytest.mark.browser
 
 EVERY = 5
 
-Show = Callable[..., ViewPage]
-
 
 @pytest.fixture(scope="module")
 def video() -> vl.Video:
     return vl.Video(ROOT / "data" / "jumping_jacks.mp4")
-
-
-@pytest.fixture
-def show(chromium: Browser, video: vl.Video) -> Iterator[Show]:
-    """Open players on pages of their own; none may write an error to the console."""
-    opened: list[ViewPage] = []
-
-    def make(*args: Any, is_ready: bool = True, **options: Any) -> ViewPage:
-        view = open_view(chromium, video, *args, **options)
-        opened.append(view)
-        if is_ready:
-            expect(view.root.locator(".vl-status")).to_be_hidden()
-            expect(view.root).to_have_attribute("data-frame", str(view.get("frame_index")))
-        return view
-
-    yield make
-    messages = [message for view in opened for message in view.messages]
-    for view in opened:
-        view.page.close()
-    assert messages == []
 
 
 @pytest.fixture
@@ -417,17 +395,10 @@ def test_axe_finds_nothing_serious(
         list(compared.predictions), comparison=compared, truth="action 1", theme=theme,
         state={"locale": locale, "threshold": 0.6, "overlay": ["label"]},
     )  # fmt: skip
-    view.page.add_script_tag(path=ROOT / "node_modules" / "axe-core" / "axe.min.js")
     for opener in (None, ".vl-end button:nth-child(2)", ".vl-end button:nth-child(3)"):
         if opener:
             view.root.locator(opener).click()
-        found = view.page.evaluate(
-            """async () => (await axe.run(".vidlab-player")).violations
-                .filter(({ impact }) => impact === "serious" || impact === "critical")
-                .map(({ id, nodes }) => [id, nodes.map(({ html, any }) => [
-                    html.slice(0, 160), any.map(({ message }) => message)])])"""
-        )
-        assert found == []
+        assert barriers(view.page, ".vidlab-player") == []
 
 
 def test_screen_readers_hear_where_we_are(show: Show, told: vl.Predictions) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,10 @@ class ViewPage:
             "([name, value]) => JSON.stringify(window.model.get(name)) === value",
             arg=[name, json.dumps(value, separators=(",", ":"))],
         )
+
+
+Show = Callable[..., "ViewPage"]
+"""Opens a player as `open_view` does; see the fixture `show`."""
 
 
 def open_view(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -31,6 +31,13 @@ def in_notebook() -> bool:
     """Tell whether a notebook's kernel runs this."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return hasattr(get_ipython() if get_ipython else None, "kernel")
+
+
+def display_bundle(data: Mapping[str, Any], *, metadata: Mapping[str, Any] | None = None) -> None:
+    """Show in a notebook's cell what is given in several MIME types, of which it takes one."""
+    from IPython.display import display
+
+    display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
 
 
 def progress(

@@ -50,7 +50,7 @@ class SampleTable(NamedTuple):
     duration: int
 
 
-class _Unusual(Exception):  # noqa: N818  (never leaves this module)
+class _UnusualError(Exception):
     """The tables say something that only the demuxer understands."""
 
 
@@ -76,7 +76,7 @@ def read_tables(decoder: Decoder, file: IO[bytes]) -> SampleTable | None:
     """
     try:
         return _read(decoder, file)
-    except (_Unusual, struct.error, OSError, ValueError):
+    except (_UnusualError, struct.error, OSError, ValueError):
         return None
 
 
@@ -85,13 +85,13 @@ def _read(decoder: Decoder, file: IO[bytes]) -> SampleTable:
         (each.timestamp, each.size, each.pos, each.flags) for each in decoder.stream.index_entries
     ]
     if not entries:
-        raise _Unusual
+        raise _UnusualError
     dts, num_bytes, position, flags = np.array(entries, np.int64).T
     is_whole = num_bytes.min() > 0 and (position + num_bytes).max() <= decoder.container.size
     is_in_order = bool((np.diff(dts) > 0).all())
     # Flag 1 marks keyframes; 2 packets that an edit list cuts off.
     if not is_whole or not is_in_order or (flags & ~1).any() or not flags[0]:
-        raise _Unusual
+        raise _UnusualError
     is_keyframe = flags.astype(np.bool_)
     shifts = _shifts(file, track=decoder.stream.id, num_samples=len(entries))
     if decoder.stream.codec_context.codec.canonical_name == "h264":
@@ -106,11 +106,11 @@ def _compared(decoder: Decoder, dts: NDArray[np.int64], table: SampleTable) -> S
     """
     last_keyframe = int(np.flatnonzero(table.is_keyframe)[-1])
     if last_keyframe < len(dts) // 2 or not decoder.seek(int(dts[last_keyframe])):
-        raise _Unusual  # reading so much takes as long as reading all
+        raise _UnusualError  # reading so much takes as long as reading all
     packets = list(decoder.packets())
     first = len(dts) - len(packets)
     if first < 0 or not packets or packets[0].pts is None:
-        raise _Unusual
+        raise _UnusualError
     pts = table.pts + (packets[0].pts - int(table.pts[first]))
     last_shown = int(np.argmax(pts))
     told = [(each.pts, each.dts, each.size, each.is_keyframe) for each in packets]
@@ -119,7 +119,7 @@ def _compared(decoder: Decoder, dts: NDArray[np.int64], table: SampleTable) -> S
         table.is_keyframe[first:].tolist(), strict=True,
     )  # fmt: skip
     if last_shown < first or told != list(expected):
-        raise _Unusual
+        raise _UnusualError
     return table._replace(pts=pts, duration=packets[last_shown - first].duration or 0)
 
 
@@ -129,16 +129,16 @@ def _check_keyframes(
     """See that every keyframe of H.264 is one: FFmpeg looks into the pictures for that.
 
     Raises:
-        _Unusual: One is not, or it starts with more than is read here.
+        _UnusualError: One is not, or it starts with more than is read here.
     """
     extradata = decoder.stream.codec_context.extradata
     if not extradata or len(extradata) < 5 or extradata[0] != 1:
-        raise _Unusual
+        raise _UnusualError
     num_length_bytes = (extradata[4] & 3) + 1
     for position, size in zip(positions.tolist(), sizes.tolist(), strict=True):
         file.seek(position)
         if _first_slice(file.read(min(size, _HEAD_BYTES)), num_length_bytes) != _IDR:
-            raise _Unusual
+            raise _UnusualError
 
 
 def _first_slice(data: bytes, num_length_bytes: int) -> int | None:
@@ -168,24 +168,24 @@ def _shifts(file: IO[bytes], *, track: int, num_samples: int) -> NDArray[np.int6
     whole = _Box(b"", 0, file.seek(0, io.SEEK_END))
     moov = _only(file, whole, b"moov")
     if any(box.kind == b"mvex" for box in _boxes(file, moov)):
-        raise _Unusual  # in fragments: the tables are only the beginning
+        raise _UnusualError  # in fragments: the tables are only the beginning
     trak = next((box for box in _all(file, moov, b"trak") if _id(file, box) == track), None)
     if trak is None or not _is_cut_simply(file, trak):
-        raise _Unusual
+        raise _UnusualError
     table = _only(file, _only(file, _only(file, trak, b"mdia"), b"minf"), b"stbl")
     if _num_rows(file, _only(file, table, b"stsd")) != 1:
-        raise _Unusual
+        raise _UnusualError
     if _num_rows(file, _only(file, table, b"stsz"), offset=8) != num_samples:
-        raise _Unusual
+        raise _UnusualError
     boxes = _all(file, table, b"ctts")
     if not boxes:
         return np.zeros(num_samples, np.int64)
     rows = _rows(file, _only(file, table, b"ctts"), max_rows=num_samples)
     counts, shifts = rows["count"].astype(np.int64), rows["shift"].astype(np.int64)
     if counts.min(initial=1) < 1 or counts.sum() != num_samples:
-        raise _Unusual
+        raise _UnusualError
     if np.abs(shifts).max(initial=0) >= _MAX_SHIFT:
-        raise _Unusual
+        raise _UnusualError
     return np.repeat(shifts, counts)
 
 
@@ -203,7 +203,7 @@ def _media_times(file: IO[bytes], elst: _Box) -> list[int]:
     row = struct.Struct(">QqI" if is_long else ">IiI")
     num_rows = _num_rows(file, elst)
     if num_rows > 2:  # an empty edit, which delays the track, and the edit itself
-        raise _Unusual
+        raise _UnusualError
     return [edit[1] for edit in row.iter_unpack(_bytes(file, elst, 8, num_rows * row.size))]
 
 
@@ -216,7 +216,7 @@ def _id(file: IO[bytes], trak: _Box) -> int:
 def _rows(file: IO[bytes], ctts: _Box, *, max_rows: int) -> NDArray[np.void]:
     num_rows = _num_rows(file, ctts)
     if num_rows > max_rows:
-        raise _Unusual
+        raise _UnusualError
     row = np.dtype([("count", ">u4"), ("shift", ">i4")])
     return np.frombuffer(_bytes(file, ctts, 8, num_rows * row.itemsize), row)
 
@@ -227,18 +227,18 @@ def _num_rows(file: IO[bytes], box: _Box, *, offset: int = 4) -> int:
 
 def _bytes(file: IO[bytes], box: _Box, offset: int, num_bytes: int) -> bytes:
     if box.start + offset + num_bytes > box.stop:
-        raise _Unusual
+        raise _UnusualError
     file.seek(box.start + offset)
     data = file.read(num_bytes)
     if len(data) != num_bytes:
-        raise _Unusual
+        raise _UnusualError
     return data
 
 
 def _only(file: IO[bytes], parent: _Box, kind: bytes) -> _Box:
     boxes = _all(file, parent, kind)
     if len(boxes) != 1:
-        raise _Unusual
+        raise _UnusualError
     return boxes[0]
 
 
@@ -260,7 +260,7 @@ def _boxes(file: IO[bytes], parent: _Box) -> Iterator[_Box]:
             size = parent.stop - position
         stop = position + size
         if stop < start or stop > parent.stop:
-            raise _Unusual
+            raise _UnusualError
         yield _Box(kind, start, stop)
         position = stop
-    raise _Unusual
+    raise _UnusualError

@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO, BinaryIO, Self
@@ -305,7 +305,7 @@ class Video:
     def __iter__(self) -> Iterator[Frame]:
         return self.frames()
 
-    def frames(self, *, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, *, start: int = 0, stop: int | None = None) -> Generator[Frame]:
         """Yield frames `start` to `stop` (not included), in constant memory.
 
         Args:
@@ -330,7 +330,7 @@ class Video:
             )
         return self._frames_between(first, last)
 
-    def _frames_from_start(self, stop: int | None) -> Iterator[Frame]:
+    def _frames_from_start(self, stop: int | None) -> Generator[Frame]:
         if stop == 0:
             return
         decoder = self._opener.decoder()
@@ -347,7 +347,7 @@ class Video:
             decoder.close()
         self._adopt(writer.index())
 
-    def _frames_between(self, start: int, stop: int | None) -> Iterator[Frame]:
+    def _frames_between(self, start: int, stop: int | None) -> Generator[Frame]:
         index = self._indexed()
         reader = Reader(self._opener, index)
         number = start
@@ -532,7 +532,7 @@ class Video:
 
     def walk(
         self, *, start: int = 0, stop: int | None = None
-    ) -> Iterator[tuple[Frame, NDArray[np.float32]]]:
+    ) -> Generator[tuple[Frame, NDArray[np.float32]]]:
         """Yield each frame with the sound heard while it is on screen.
 
         Args:
@@ -547,8 +547,8 @@ class Video:
         return self._walk(frames, stop)
 
     def _walk(
-        self, frames: Iterator[Frame], stop: int | None
-    ) -> Iterator[tuple[Frame, NDArray[np.float32]]]:
+        self, frames: Generator[Frame], stop: int | None
+    ) -> Generator[tuple[Frame, NDArray[np.float32]]]:
         audio: AudioReader | None = None
 
         def heard(frame: Frame, until: float) -> NDArray[np.float32]:
@@ -571,7 +571,7 @@ class Video:
         finally:
             if audio is not None:
                 audio.close()
-            frames.close()  # type: ignore[attr-defined]
+            frames.close()
 
     def _open_audio(self, start_seconds: float) -> AudioReader:
         self._check_open()

@@ -94,7 +94,7 @@ def _write_frames(
     overlays = _overlays(player)
     walk = player.video.walk(start=first, stop=last)
     with (
-        closing(walk),  # type: ignore[type-var]
+        closing(walk),
         progress_bar(total=last - first, desc="export", unit="frame", disable=not progress) as bar,
     ):
         for frame, samples in walk:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import ipywidgets  # type: ignore[import-untyped]
+import ipywidgets
 
 from vidlab.core.errors import OptionError, refuse_unknown
 from vidlab.widgets.kept import display_with_copy
@@ -19,7 +19,7 @@ _MIN_WIDTH_PX = 280
 _OPTIONS = ("columns", "by", "layout")
 
 
-class PlayerGrid(ipywidgets.GridBox):  # type: ignore[misc]
+class PlayerGrid(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no types
     """Players side by side that move, play, pause and change speed together.
 
     Args:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
+from vidlab.core.console import display_bundle
 from vidlab.core.errors import VideoError
 from vidlab.core.fonts import font_for
 from vidlab.core.images import data_url, jpeg
@@ -78,18 +79,16 @@ def display_with_copy(shown: Any, players: Sequence[Player]) -> None:
         shown: What goes on the page: a player, or a box of players.
         players: The players in it.
     """
-    from IPython.display import display
-
     # The widget first: the page can start while the copy is made.
     bundle = shown._repr_mimebundle_()
     if bundle is None:
         return
     data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-    display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+    display_bundle(data, metadata=metadata)
     for player in players:
         player._show_poster()
     copies = "\n".join([_STYLE, *map(kept_html, players)])
-    display({"text/html": copies}, raw=True)  # type: ignore[no-untyped-call]
+    display_bundle({"text/html": copies})
 
 
 def kept_html(player: Player) -> str:

@@ -191,7 +191,7 @@ def _encode(
     )  # fmt: skip
     walk = video.walk(stop=len(times))
     bar = progress_bar(total=len(times), desc="encode", unit="frame")
-    with closing(walk), bar, writer:  # type: ignore[type-var]
+    with closing(walk), bar, writer:
         try:
             for frame, samples in walk:
                 writer.add(_scaled(frame.rgb, size), samples)

@@ -505,7 +505,7 @@ class Player(anywidget.AnyWidget):
             if not isinstance(content, Mapping):
                 raise WidgetError(f"A request must be a JSON object; got {content!r:.80}.")
             self._answer(request, content)
-        except Exception as error:
+        except Exception as error:  # told to the page, and logged where it is a fault of ours
             self._fail(request, error)
 
     def _answer(self, request: str, content: Mapping[str, Any]) -> None:

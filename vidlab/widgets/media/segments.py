@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -61,10 +62,6 @@ _BT709, _LIMITED = 1, 1
 _VIDEO_TRACK, _AUDIO_TRACK = 1, 2
 
 
-class Called(Exception):  # noqa: N818  (no error: someone asked for it)
-    """The making of a segment was called off."""
-
-
 @dataclass(frozen=True)
 class Segment:
     """What the page gets.
@@ -103,7 +100,7 @@ class Maker(Protocol):
         """Make segment `number`.
 
         Raises:
-            Called: `called_off` was set.
+            CancelledError: `called_off` was set.
         """
 
     def close(self) -> None:
@@ -179,7 +176,7 @@ class Remuxer:
         """Make segment `number`.
 
         Raises:
-            Called: `called_off` was set.
+            CancelledError: `called_off` was set.
             WidgetError: The file is not what its index says.
             VideoError: The source is gone.
         """
@@ -189,7 +186,7 @@ class Remuxer:
         try:
             for data in self._stored.read(first, stop):
                 if called_off.is_set():
-                    raise Called
+                    raise CancelledError
                 pictures.append(data)
         except DecodeFailure as failure:
             stopped = f"The file cannot be read on: {failure}."
@@ -340,7 +337,7 @@ class Transcoder:
         self._video = video
         self._ticks = ticks_of(seconds)
         self._sound = sound
-        self._frames: Iterator[Frame] | None = None
+        self._frames: Generator[Frame] | None = None
         self._next: int | None = None
         self.starts = cut_by_time(seconds, length=_TRANSCODED_SECONDS)
         shrink = min(1.0, (_MAX_ENCODED_PIXELS / (video.width * video.height)) ** 0.5)
@@ -361,7 +358,7 @@ class Transcoder:
         """Make segment `number`.
 
         Raises:
-            Called: `called_off` was set.
+            CancelledError: `called_off` was set.
             VideoError: The source is gone.
         """
         first, stop = _span(self.starts, number, len(self._ticks) - 1)
@@ -375,7 +372,7 @@ class Transcoder:
             try:
                 for frame, picture in zip(range(first, stop), self._frames, strict=False):
                     if called_off.is_set():
-                        raise Called
+                        raise CancelledError
                     packets = encoder.encode(self._picture(picture), int(self._ticks[frame]))
                     self._add(samples, first, packets)
             except VideoDecodeError as error:
@@ -409,7 +406,7 @@ class Transcoder:
     def _close_frames(self) -> None:
         frames, self._frames = self._frames, None
         if frames is not None:
-            frames.close()  # type: ignore[attr-defined]
+            frames.close()
 
     def _encoder(self) -> _Encoder:
         rate = Fraction(self._video.fps).limit_denominator(60_000)

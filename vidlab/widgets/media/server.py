@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from typing import IO, Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from vidlab.core.errors import VidlabError, WidgetError
 from vidlab.video import Video
 from vidlab.widgets.media.plan import Plan, plan_for, title_of
 from vidlab.widgets.media.segments import (
-    Called,
     Maker,
     Remuxer,
     Segment,
@@ -98,7 +98,7 @@ class MediaServer:
             if offset < 0 or not 0 < length <= _MAX_PIECE_BYTES:
                 raise WidgetError(f"A piece has 1 to {_MAX_PIECE_BYTES} bytes; got {length}.")
             data = self._media_of(token).read(offset, length)
-        except Exception as error:
+        except Exception as error:  # told to the page, which else would wait for ever
             self._fail(request, error)
             return
         self._reply({"id": request, "result": {}}, [data])
@@ -112,7 +112,7 @@ class MediaServer:
         try:
             media = self._media_of(token)
             media.check(number)
-        except Exception as error:
+        except Exception as error:  # told to the page, which else would wait for ever
             self._fail(request, error)
             return
         with self._work:
@@ -189,7 +189,7 @@ class MediaServer:
                 self._tell({"phase": "indexing"})
                 self._video.make_index(progress=self._tell_indexed)
                 media = _Media(self._video, transcode=transcode)
-        except Exception as error:
+        except Exception as error:  # told to the page below, and the worker goes on
             failure = error
         with self._work:
             if threading.current_thread() is not self._thread:  # every page left meanwhile
@@ -221,9 +221,9 @@ class MediaServer:
                 made = self._made.get(key)
             if made is None:
                 made = wanted.media.make(wanted.number, wanted.called_off)
-        except Called:
+        except CancelledError:
             pass
-        except Exception as error:
+        except Exception as error:  # told to the page below, and the worker goes on
             failure = error
         with self._work:
             is_alone = wanted.media not in self._media.values()
