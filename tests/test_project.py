@@ -27,6 +27,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 SOURCES = sorted((ROOT / "vidlab").rglob("*.py"))
 
 PUBLIC_NAMES = {
+    "Annotator",
     "Comparison",
     "Evaluation",
     "FitResult",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from vidlab.training import FitResult as FitResult
     from vidlab.training import fit as fit
     from vidlab.video import Video as Video
+    from vidlab.widgets import Annotator as Annotator
     from vidlab.widgets import Player as Player
     from vidlab.widgets import PlayerGrid as PlayerGrid
 
@@ -46,6 +47,7 @@ __version__ = "0.1.0"
 
 # Where each public name lives; resolved on first use (PEP 562).
 _HOME_OF = {
+    "Annotator": "vidlab.widgets",
     "Comparison": "vidlab.comparison",
     "Evaluation": "vidlab.evaluation",
     "FitResult": "vidlab.training",

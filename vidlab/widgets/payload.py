@@ -125,7 +125,7 @@ def describe_predictions(
         }
         for start, stop, label in truth
     ]
-    labels = [_describe_label(name, ranks.get(name)) for name in names]
+    labels = [describe_label(name, ranks.get(name)) for name in names]
     content: dict[str, Any] = {
         "models": models, "labels": labels, "disagreements": [], "truth": known,
         "has_divergence": comparison is not None,
@@ -185,7 +185,7 @@ def describe_overlays(
 
 def _describe_box_label(name: str) -> dict[str, Any]:
     PALETTE.assign([name])
-    return _describe_label(name, 0)
+    return describe_label(name, 0)
 
 
 def _curve_ids(ids: NDArray[np.int64], predictions: Predictions) -> list[int]:
@@ -201,7 +201,7 @@ def _curve_ids(ids: NDArray[np.int64], predictions: Predictions) -> list[int]:
     return [int(shown[i]) for i in best if leads[i] or peaks[i] >= 0.05]
 
 
-def _describe_label(name: str, rank: int | None) -> dict[str, Any]:
+def describe_label(name: str, rank: int | None) -> dict[str, Any]:
     """Return how the page draws a label; without a rank it never leads, and stays grey."""
     if rank is None:
         return {"name": name, "letter": "", "color": None, "ink": "", "pattern": 0}
