@@ -3,6 +3,7 @@
 
 /** @import { Divergence, Label, Runs, Told, Track, Verdicts } from "./types.js" */
 /** @import { Clock } from "./clock.js" */
+/** @import { SegmentLane } from "./segment_lane.js" */
 /** @import { Texts } from "./texts.js" */
 import { h } from "./dom.js";
 import {
@@ -45,7 +46,7 @@ const NOTHING_TOLD = { labels: [], tracks: [], divergence: null, disagreements: 
 
 /** @typedef {{text: string, at: number, size: number}} Name  words in a band, from `at`, px wide */
 
-/** @typedef {"seek" | "select" | "start" | "stop" | "threshold" | "window" | "pinch"} Drag */
+/** @typedef {"seek" | "select" | "start" | "stop" | "threshold" | "window" | "pinch" | "edge"} Drag */
 
 export class Timeline {
   /**
@@ -83,6 +84,8 @@ export class Timeline {
     this.truth = [];
     /** @type {Set<number>} labels of the truth that no model has */
     this.unknown = new Set();
+    /** @type {SegmentLane | null} */
+    this.lane = null;
     /** @type {[number, number] | null} */
     this.selection = null;
     /** @type {number | null} */
@@ -235,7 +238,7 @@ export class Timeline {
         return;
       }
       element.focus({ preventScroll: true });
-      this.beginDrag(event.shiftKey ? "select" : this.gripAt(x, y, isTouch), x);
+      this.beginDrag(event.shiftKey ? "select" : this.gripAt(x, y, isTouch), x, y, isTouch);
       this.unsure = isTouch ? x : null;
       if (!isTouch) this.doDrag(x, y, false);
     });
@@ -264,6 +267,7 @@ export class Timeline {
   /** A pointer is up again; what is left of a pinch moves nothing. @param {PointerEvent} event */
   lift(event) {
     this.down.delete(event.pointerId);
+    if (this.drag === "edge") this.lane?.drop();
     this.drag = null;
   }
 
@@ -291,6 +295,7 @@ export class Timeline {
       if (toStop <= reach && toStop <= toStart) return "stop";
       if (toStart <= reach) return "start";
     }
+    if (this.lane?.edgeAt(this, x, y - place.lane, reach)) return "edge";
     const line = isTouch ? null : this.thresholdY(); // up and down, fingers scroll the page
     return line !== null && Math.abs(y - line) <= reach ? "threshold" : "seek";
   }
@@ -298,16 +303,21 @@ export class Timeline {
   /** @param {number} x @param {number} y @param {boolean} shift */
   cursorAt(x, y, shift) {
     const grip = this.drag ?? (shift ? "select" : this.gripAt(x, y));
-    if (grip === "start" || grip === "stop") return "ew-resize";
+    if (grip === "start" || grip === "stop" || grip === "edge") return "ew-resize";
     if (grip === "threshold") return "ns-resize";
     if (grip === "select") return "text";
     if (grip === "window") return this.drag ? "grabbing" : "grab";
     return "pointer";
   }
 
-  /** @param {Drag} drag @param {number} x */
-  beginDrag(drag, x) {
+  /** @param {Drag} drag @param {number} x @param {number} y @param {boolean} isTouch */
+  beginDrag(drag, x, y, isTouch) {
     this.drag = drag;
+    if (drag === "edge") {
+      const edge = this.lane?.edgeAt(this, x, y - this.layout().lane, isTouch ? FINGER_PX : GRIP_PX);
+      if (edge) this.lane?.grab(edge, x);
+      return;
+    }
     this.anchor = this.frameAt(x);
     const share = this.overviewShare(x);
     const at = this.start + share * (this.end - this.start);
@@ -320,6 +330,7 @@ export class Timeline {
   }
 
   beginPinch() {
+    if (this.drag === "edge") this.lane?.drop();
     const { middle, spread } = this.fingers();
     this.drag = "pinch";
     this.pinched = { at: this.seconds(middle), spread, span: this.to - this.from };
@@ -350,6 +361,10 @@ export class Timeline {
     switch (this.drag) {
       case "seek":
         this.wishes.onSeek(this.seconds(x), final);
+        break;
+      case "edge":
+        // A click is no drag.
+        if (!this.lane?.drag(this, x, final) && final) this.wishes.onSeek(this.seconds(x), true);
         break;
       case "select":
         this.selectBetween(this.anchor ?? frame, frame);
@@ -412,7 +427,7 @@ export class Timeline {
   }
 
   get gutter() {
-    if (this.told.truth.length) return 46;
+    if (this.told.truth.length || (this.lane && this.told.tracks.length)) return 46;
     return this.compared ? 24 : 0;
   }
 
@@ -483,7 +498,9 @@ export class Timeline {
       y += BAND_PX + GAP_PX;
       return top;
     });
-    if (!tracks.length) y += 12;
+    const lane = y;
+    if (this.lane) y += this.lane.height + GAP_PX;
+    else if (!tracks.length) y += 12;
     const strip = { y: y + GAP_PX, height: divergence ? STRIP_PX : 0 };
     if (strip.height) y += STRIP_PX + 2 * GAP_PX;
     const axis = y;
@@ -491,6 +508,7 @@ export class Timeline {
       curves,
       truth: truthTop,
       bands,
+      lane,
       strip,
       axis,
       overview: axis + AXIS_PX,
@@ -571,7 +589,8 @@ export class Timeline {
     context.beginPath();
     context.rect(this.gutter, 0, this.width - this.gutter, place.axis);
     context.clip();
-    if (!tracks.length) {
+    this.lane?.draw(context, theme, this, place.lane);
+    if (!tracks.length && !this.lane) {
       context.fillStyle = theme.track;
       roundRect(context, this.gutter, 2, this.width - this.gutter, 8, 4);
     }
@@ -607,6 +626,7 @@ export class Timeline {
     });
     if (truth.length)
       name(this.texts.truth, place.truth + TRUTH_PX / 2 + 1, `11px ${theme.font}`);
+    if (this.lane) name(this.texts.yours, place.lane + BAND_PX / 2 + 1, `11px ${theme.font}`);
     context.fillStyle = theme.muted;
     if (divergence) name("Δ", place.strip.y + STRIP_PX / 2 + 1, `11px ${theme.font}`);
     if (place.curves.height) {
@@ -982,6 +1002,7 @@ export class Timeline {
     context.beginPath();
     context.rect(this.gutter - 4, 0, this.width - this.gutter + 8, place.height);
     context.clip();
+    this.lane?.paint(context, theme, this, place.lane);
     this.paintSelection(context, theme, place.axis);
     this.paintThreshold(context, theme);
     if (this.hover && !this.drag && this.hover.x >= this.gutter && this.hover.y < place.overview) {
@@ -1094,6 +1115,15 @@ export class Timeline {
           h("span", { class: "vl-tip-name vl-muted", text: texts.truth }),
           named === undefined ? null : chip(told.labels[named]),
           h("span", { class: "vl-ellipsis", text: names || texts.noTruthHere }),
+        ]),
+      );
+    }
+    for (const { label, from, to } of this.lane?.segmentsAt(at) ?? []) {
+      lines.push(
+        h("div", { class: "vl-tip-row" }, [
+          chip(this.lane?.labels.get(label)),
+          h("span", { class: "vl-ellipsis", text: label }),
+          h("span", { class: "vl-number", text: `${clockText(from)} – ${clockText(to)}` }),
         ]),
       );
     }

@@ -51,6 +51,19 @@
 
 /** @typedef {{start: number, stop: number, label: number, unknown_to: number[]}} TruthSegment  frames, half-open; label is an index into labels, unknown_to are the models that do not have it */
 
+/** @typedef {{from: number, to: number, label: string}} Segment  marked by a person: seconds, half-open */
+
+/**
+ * @typedef {object} Annotation  what the kernel keeps of what is marked
+ * @property {number} revision  larger each time it changes
+ * @property {[number, number, string][]} segments
+ * @property {Label[]} labels
+ * @property {string[]} added   labels that the file has beyond those that were given
+ * @property {string} file      its name
+ * @property {string} path
+ * @property {string} error     why it is not saved
+ */
+
 /** @typedef {{times: Float64Array, values: Float32Array, most: number}} Divergence  over the models, in nats */
 
 /** @typedef {{labels: Label[], tracks: Track[], divergence: Divergence | null, disagreements: FrameRange[], truth: TruthSegment[]}} Told */

@@ -3,6 +3,7 @@
 
 /** @import { Info, Model, OverlayName, Progress, Media, Told } from "./types.js" */
 /** @import { Session } from "./session.js" */
+import { Annotator } from "./annotator.js";
 import { Controls } from "./controls.js";
 import { h } from "./dom.js";
 import { Foot } from "./foot.js";
@@ -113,7 +114,6 @@ export class View {
       zoom: (step) => this.zoom(step),
       select: (edge) => this.selectHere(edge),
     });
-    this.help = this.makeHelp();
     this.timeline = new Timeline(texts, {
       onSeek: (seconds, final) => this.seekTo(seconds, final),
       onSelect: (range) => this.set("selection", range),
@@ -124,6 +124,9 @@ export class View {
       clear: () => this.clearSelection(),
     });
     this.panel = new Panel(info, texts);
+    this.annotator = model.get("_annotation") ? new Annotator(this) : null;
+    this.timeline.lane = this.annotator?.lane ?? null;
+    this.help = this.makeHelp();
     this.notice = h("p", { class: "vl-error vl-notice", hidden: true });
     this.live = h("div", { class: "vl-hidden", "aria-live": "polite" });
     this.root.append(
@@ -134,7 +137,8 @@ export class View {
         this.menu.element,
         this.help,
         h("div", { class: "vl-lines" }, [this.timeline.element, this.foot.element]),
-        isPredicted ? this.panel.element : this.makeHint(),
+        isPredicted ? this.panel.element : this.annotator ? null : this.makeHint(),
+        this.annotator?.element ?? null,
       ]),
       this.live,
     );
@@ -154,10 +158,13 @@ export class View {
 
   makeHelp() {
     const list = h("dl", { class: "vl-help", hidden: true });
-    for (const [keys, meaning, needs] of this.texts.keyList) {
+    const { keyList, annotatorKeys } = this.texts;
+    for (const [keys, meaning, needs] of [...(this.annotator ? annotatorKeys : []), ...keyList]) {
       if (needs === "compared" && this.info.models.length < 2) continue;
       if (needs === "audio" && !this.info.has_audio) continue;
-      const caps = keys.split("  ").map((key) => h("kbd", { class: "vl-key", text: key }));
+      // The key of the tenth label is no other's.
+      const free = this.annotator?.hasAllKeys ? keys.replace(/  0$/, "") : keys;
+      const caps = free.split("  ").map((key) => h("kbd", { class: "vl-key", text: key }));
       list.append(h("div", {}, [h("dt", {}, caps), h("dd", { text: meaning })]));
     }
     return list;
@@ -246,6 +253,7 @@ export class View {
     this.timeline.setClock(this.clock);
     this.controls.showLength(this.clock);
     this.showSelection();
+    this.annotator?.showBegun();
   }
 
   async loadPredictions() {
@@ -371,7 +379,7 @@ export class View {
   onKey(event) {
     const target = event.composedPath()[0];
     if (!(target instanceof Node) || !this.root.contains(target)) return;
-    const action = actionOf(event, target, this);
+    const action = this.annotator?.actionOf(event, target) ?? actionOf(event, target, this);
     if (!action) {
       // What a control does with the key itself, it does; no host's shortcut comes on top.
       if (isControlsOwn(event, target)) event.stopImmediatePropagation();
@@ -504,6 +512,7 @@ export class View {
     this.panel.show(index);
     this.overlay.show(index);
     if (!clock) return;
+    this.annotator?.show();
     this.controls.showPlace(index, clock.start(index));
     timeline.moveTo(index);
     const words = this.describe(index);
@@ -529,6 +538,8 @@ export class View {
   describe(index) {
     const said = this.answers(index).map(({ name, prob }) => `${name} ${probText(prob)}`);
     const place = `${this.texts.frame} ${index}`;
+    const marked = this.annotator?.current?.label;
+    if (marked) said.push(marked);
     return [place, clockText(this.clock?.start(index) ?? 0), ...said].join(", ");
   }
 

@@ -226,6 +226,7 @@ class Annotator(Player):
         """Let the page know what there is, and whether it is saved."""
         PALETTE.assign(self._labels)
         self._annotation = {
+            "revision": self._annotation.get("revision", -1) + 1,
             "segments": [list(each) for each in self._segments],
             "labels": [
                 describe_label(name, rank) | ({"letter": _KEYS[rank]} if rank < len(_KEYS) else {})
@@ -241,12 +242,18 @@ class Annotator(Player):
         if content.get("op") != "annotate":
             super()._answer(request, content)
             return
-        segments = self._check(content.get("segments"))
-        for _, _, label in segments:
-            if label not in self._labels:
-                raise DatasetError(f"There is no label {label!r:.80} to give.")
-        self._change(segments)
-        self._reply({"id": request, "result": {}}, [])
+        refused = ""
+        try:
+            segments = self._check(content.get("segments"))
+            for _, _, label in segments:
+                if label not in self._labels:
+                    raise DatasetError(f"There is no label {label!r:.80} to give.")
+            self._change(segments)
+        except VidlabError as error:
+            refused = str(error)
+        # The page may hear of other traits later than of this.
+        result = {"kept": self._annotation, "refused": refused}
+        self._reply({"id": request, "result": result}, [])
 
     # ---- shown in a notebook -----------------------------------------------------------------
 
