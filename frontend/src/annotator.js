@@ -18,6 +18,7 @@ import {
   segmentAt,
   withEdge,
 } from "./segments.js";
+import { waitText } from "./texts.js";
 
 const NUM_KEYS = 10;
 
@@ -271,7 +272,11 @@ export class Annotator {
     let kept = null;
     try {
       const segments = this.segments.map(({ from, to, label }) => [from, to, label]);
-      const { content } = await channel.request("annotate", { segments });
+      const { content } = await channel.request(
+        "annotate",
+        { segments },
+        { onProgress: (progress) => this.saySaved(waitText(this.texts, progress)[0]) },
+      );
       kept = content.kept;
       this.refused = content.refused;
     } catch (error) {
@@ -376,17 +381,20 @@ export class Annotator {
     const { texts, kept, refused } = this;
     const isWaiting = this.num_unsaved > 0;
     this.element.dataset["saved"] = isWaiting ? "waiting" : refused ? "failed" : "saved";
-    const count = texts.numSegments(this.segments.length);
-    this.saved.textContent = isWaiting
-      ? `${count} · ${texts.saving}`
-      : refused
-        ? `${count} · ${texts.notSaved}`
-        : `${count} · ${this.segments.length ? texts.savedIn(kept.file) : texts.savedTo(kept.file)}`;
-    this.saved.title = kept.path;
+    const isEmpty = this.segments.length === 0;
+    if (isWaiting) this.saySaved(texts.saving);
+    else if (refused) this.saySaved(texts.notSaved);
+    else this.saySaved(isEmpty ? texts.savedTo(kept.file) : texts.savedIn(kept.file), kept.path);
     this.error.hidden = this.again.hidden = isWaiting || !refused;
     if (!isWaiting && this.error.textContent !== refused) this.error.textContent = refused;
     this.undoButton.setAttribute("aria-disabled", String(!this.history.past.length));
     this.redoButton.setAttribute("aria-disabled", String(!this.history.future.length));
+  }
+
+  /** @param {string} text @param {string} [title] */
+  saySaved(text, title = text) {
+    this.saved.textContent = `${this.texts.numSegments(this.segments.length)} · ${text}`;
+    this.saved.title = title;
   }
 
   showTable() {
@@ -406,7 +414,7 @@ export class Annotator {
 
   /** @param {Segment} segment */
   makeRow(segment) {
-    const { texts, view } = this;
+    const { texts } = this;
     const said = `${segment.label}, ${clockText(segment.from)}`;
     const select = h("select", {
       class: "vl-speed vl-relabel",

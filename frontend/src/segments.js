@@ -70,20 +70,14 @@ export const segmentAt = (list, seconds) =>
  * @param {Segment[]} list
  * @param {number} start
  * @param {number} stop
- * @returns {{segment: Segment, side: Side} | null}
  */
 export function nearestEdge(list, start, stop) {
-  /** @type {{segment: Segment, side: Side, gap: number} | null} */
-  let nearest = null;
-  for (const segment of list) {
-    const gaps = /** @type {const} */ ([
-      ["from", Math.abs(segment.from - start)],
-      ["to", Math.abs(segment.to - stop)],
-    ]);
-    for (const [side, gap] of gaps)
-      if (!nearest || gap < nearest.gap) nearest = { segment, side, gap };
-  }
-  return nearest;
+  const edges = list.flatMap((segment) => [
+    { segment, side: /** @type {Side} */ ("from"), gap: Math.abs(segment.from - start) },
+    { segment, side: /** @type {Side} */ ("to"), gap: Math.abs(segment.to - stop) },
+  ]);
+  const least = Math.min(...edges.map(({ gap }) => gap));
+  return edges.find(({ gap }) => gap === least) ?? null;
 }
 
 /**

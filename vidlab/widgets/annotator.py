@@ -92,7 +92,8 @@ class Annotator(Player):
         video = video if isinstance(video, Video) else Video(video)
         given = LabelMap([each.strip() if isinstance(each, str) else each for each in labels])
         self._file = SegmentFile(out, video)
-        self._segments = self._file.read()
+        self._marked: list[Segment] = self._file.read()
+        self._marked_in = self._file.path.name
         self._labels: tuple[str, ...] = tuple(given)
         self._added: tuple[str, ...] = ()
         self._learn(self._file.labels)
@@ -123,8 +124,7 @@ class Annotator(Player):
         """
         import pandas as pd
 
-        name = os.fsdecode(self.video.source)
-        rows = [(name, *each) for each in self._segments]
+        rows = [(str(self._file.source), *each) for each in self._marked]
         kinds = {"video": "str", "start_seconds": "float64", "end_seconds": "float64"}
         return pd.DataFrame(rows, columns=COLUMNS).astype({**kinds, "label": "str"})
 
@@ -206,11 +206,11 @@ class Annotator(Player):
 
     def _change(self, segments: list[Segment]) -> None:
         """Take segments over, save them, and tell everybody; what cannot be saved is kept."""
-        old, self._segments = self.segments, segments
+        old, self._marked = self.segments, segments
         error = ""
         try:
-            self._segments = self._file.write(segments)
-            self._learn(label for _, _, label in self._segments)
+            self._marked = self._file.write(segments)
+            self._learn(label for _, _, label in self._marked)
         except VidlabError as problem:
             error = str(problem)
             raise
@@ -227,13 +227,13 @@ class Annotator(Player):
         PALETTE.assign(self._labels)
         self._annotation = {
             "revision": self._annotation.get("revision", -1) + 1,
-            "segments": [list(each) for each in self._segments],
+            "segments": [list(each) for each in self._marked],
             "labels": [
                 describe_label(name, rank) | ({"letter": _KEYS[rank]} if rank < len(_KEYS) else {})
                 for rank, name in enumerate(self._labels)
             ],
             "added": list(self._added),
-            "file": self.out.name,
+            "file": self._marked_in,
             "path": str(self.out),
             "error": error,
         }
@@ -258,6 +258,6 @@ class Annotator(Player):
     # ---- shown in a notebook -----------------------------------------------------------------
 
     def __repr__(self) -> str:
-        count = len(self._segments)
+        count = len(self._marked)
         segments = "1 segment" if count == 1 else f"{count} segments"
-        return f"<Annotator of {self.video.name}, {segments} in {self.out.name}>"
+        return f"<Annotator of {self.video.name}, {segments} in {self._marked_in}>"

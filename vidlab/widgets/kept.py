@@ -48,6 +48,8 @@ _TEXTS = {
         "strip": "Frame at {time}",
         "timeline": "Timeline: {rows}",
         "truth": "truth",
+        "marked": "marked",
+        "marked_in": "What is marked is in {file}. Run the cell to go on.",
         "divergence": "divergence",
         "time": "time",
         "model": "model",
@@ -61,6 +63,8 @@ _TEXTS = {
         "strip": "{time}의 프레임",
         "timeline": "타임라인: {rows}",
         "truth": "정답",
+        "marked": "표시",
+        "marked_in": "표시한 구간은 {file}에 있습니다. 이어서 하려면 셀을 실행하세요.",
         "divergence": "모델 간 차이",
         "time": "시간",
         "model": "모델",
@@ -113,7 +117,9 @@ def kept_html(player: Player) -> str:
     rows = _rows_of(player, texts)
     if rows:
         parts += [_timeline_html(player, rows, texts), _table_html(player, pictures, texts)]
-    else:
+    if player._marked_in:
+        parts.append(f"<p>{escape(texts['marked_in'].format(file=player._marked_in))}</p>")
+    elif not rows:
         parts.append(f"<p>{escape(texts['nothing'])}</p>")
     body = "\n".join(parts)
     return f'<div data-vidlab-kept="{escape(player.model_id or "")}">\n{body}\n</div>'
@@ -141,6 +147,8 @@ def _rows_of(player: Player, texts: dict[str, str]) -> list[_Row]:
     rows: list[_Row] = []
     if player._truth is not None:
         rows.append(("=", texts["truth"], list(player._truth.segments)))
+    if player._marked:
+        rows.append(("+", texts["marked"], list(player._marked)))
     for number, (name, each) in enumerate(zip(player.model_names, player.predictions, strict=True)):
         rows.append((chr(ord("A") + number % 26), name, _stretches(each)))
     return rows

@@ -21,6 +21,7 @@ from vidlab.core.errors import OptionError, VideoDecodeError
 from vidlab.core.files import as_path, atomic_write, check_writable
 from vidlab.video import Video
 from vidlab.video.writer import VideoWriter, even
+from vidlab.widgets.annotations import Truth
 from vidlab.widgets.media.plan import Plan, ends_early, obstacle_in, plan_playback, title_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
 
@@ -234,12 +235,18 @@ def _facts(video: Video, plan: Plan | None = None, *, num_bytes: int = 0) -> dic
 
 def _told(player: Player) -> dict[str, Any]:
     """Return the kernel's answers about predictions and overlays, as the page keeps them."""
-    truth = [] if player._truth is None else player._truth.in_frames(player.video)
+    known = _truth_of(player)
+    truth = known.in_frames(player.video) if known else []
     predictions = describe_predictions(
         player.predictions, player.comparison, top_k=player._top_k, truth=truth
     )
     overlays = describe_overlays(player._boxes, player._keypoints)
     return {"predictions": _answer(*predictions), "overlays": _answer(*overlays)}
+
+
+def _truth_of(player: Player) -> Truth | None:
+    """Return the truth; an annotator's segments are one."""
+    return player._truth or (Truth(tuple(player._marked)) if player._marked else None)
 
 
 def _answer(result: dict[str, Any], buffers: Sequence[bytes]) -> dict[str, Any]:
@@ -250,6 +257,7 @@ def _render(player: Player, told: dict[str, Any], movie: _Movie) -> str:
     video = player.video
     times = np.ascontiguousarray(video.pts_seconds[: movie.num_frames], dtype="<f8").tobytes()
     state = {name: getattr(player, name) for name in _TRAITS} | {"playing": False, "_link": None}
+    state["_info"] = {**player._info, "has_truth": _truth_of(player) is not None}
     if movie.num_frames and player.frame_index >= movie.num_frames:
         state |= {"frame_index": 0, "time_seconds": video.start_seconds}
     answers = told | {

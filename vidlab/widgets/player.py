@@ -146,6 +146,10 @@ class Player(anywidget.AnyWidget):
     _info = traitlets.Dict(help="What the page needs before it has asked.").tag(sync=True)
     _poster = traitlets.Bytes(help="Frame 0 as JPEG, shown until it is there.").tag(sync=True)
 
+    # Segments that a person marks, and the name of the file they are in: an annotator's.
+    _marked: Sequence[tuple[float, float, str]] = ()
+    _marked_in = ""
+
     _options: tuple[str, ...] = (
         "truth", "boxes", "keypoints", "skeleton", "top_k", "frame_index", "speed", "overlay",
         "loop", "threshold", "locale", "layout",

@@ -38,26 +38,21 @@ def check_segment(start: Any, end: Any, label: Any, *, video: Video, where: str)
     if not isinstance(label, str) or not label.strip():
         raise DatasetError(f"{where}: a label is a text that is not empty; got {label!r:.80}.")
     try:
-        times = [
-            default() if _is_open(time) else round(float(time), 6)
-            for time, default in (
-                (start, lambda: video.start_seconds),
-                (end, lambda: video.end_seconds),
-            )
-        ]
+        begin = round(video.start_seconds if _is_open(start) else float(start), 6)
+        stop = round(video.end_seconds if _is_open(end) else float(end), 6)
     except (TypeError, ValueError, OverflowError):
-        times = [math.nan, math.nan]
-    if not (math.isfinite(times[0]) and math.isfinite(times[1]) and times[0] < times[1]):
+        begin = stop = math.nan
+    if not (math.isfinite(begin) and math.isfinite(stop) and begin < stop):
         raise DatasetError(
             f"{where}: a segment starts before it ends, both in seconds; got {start!r:.40} to "
             f"{end!r:.40}."
         )
-    if times[0] >= video.end_seconds or times[1] <= video.start_seconds:
+    if begin >= video.end_seconds or stop <= video.start_seconds:
         raise DatasetError(
-            f"{where}: {times[0]:g} to {times[1]:g} s is outside {video.name}, which goes from "
+            f"{where}: {begin:g} to {stop:g} s is outside {video.name}, which goes from "
             f"{video.start_seconds:g} to {video.end_seconds:g} s."
         )
-    return times[0], times[1], label.strip()
+    return begin, stop, label.strip()
 
 
 def _is_open(time: Any) -> bool:
@@ -83,6 +78,7 @@ class SegmentFile:
 
     Attributes:
         path: The file.
+        source: The video's path, as it was given.
         name: What the video is called in it: its path from the file's folder.
         labels: Every label in the file when it was last read, other videos' too.
 
@@ -99,8 +95,9 @@ class SegmentFile:
             )
         check_writable(self.path)
         self._video = video
-        self._place = Path(os.fsdecode(video.source)).resolve()
-        self.name = _path_from(self.path.parent, Path(os.fsdecode(video.source)))
+        self.source = Path(os.fsdecode(video.source))
+        self._place = self.source.resolve()
+        self.name = _path_from(self.path.parent, self.source)
         self.labels: tuple[str, ...] = ()
         self._known: frozenset[Segment] = frozenset()
 
@@ -152,7 +149,10 @@ class SegmentFile:
 
     def is_of_video(self, name: str, folder: Path) -> bool:
         """Tell whether a path, seen from a folder, is the video's."""
-        return bool(name) and (folder / os.path.expanduser(name)).resolve() == self._place
+        try:
+            return bool(name) and (folder / Path(name).expanduser()).resolve() == self._place
+        except (OSError, RuntimeError, ValueError):  # nothing that a file could be called
+            return False
 
     def _values(self, columns: Sequence[str], segment: Segment) -> list[str]:
         start, end, label = segment
