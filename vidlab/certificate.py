@@ -29,9 +29,9 @@ from vidlab.core.errors import OptionError, ParityError
 from vidlab.core.files import atomic_write
 from vidlab.core.fonts import font_for
 from vidlab.core.palette import PALETTE, ink_on
+from vidlab.core.probabilities import softmax
 from vidlab.inference import Source, as_video, check_model
 from vidlab.models.base import Model
-from vidlab.predictions import softmax
 from vidlab.sampling import at_rate
 
 MAX_LOGIT_DIFFERENCE = 1e-3

@@ -116,7 +116,7 @@ _MODEL_HELP = "a name from 'vidlab models', a path or a handle; 'backend:name' p
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", metavar="B", help="torch, tfhub, litert or onnx")
+    parser.add_argument("--backend", metavar="B", help="torch, tfhub, litert, onnx or keras")
     parser.add_argument(
         "--fps", metavar="F", help='frames a second to look at; "source" for every frame'
     )

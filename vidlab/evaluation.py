@@ -14,9 +14,9 @@ from vidlab.core.console import progress as progress_bar
 from vidlab.core.dependencies import require
 from vidlab.core.errors import DatasetError, OptionError, VideoError
 from vidlab.core.labels import LabelMap
+from vidlab.core.probabilities import softmax
 from vidlab.inference import check_model
 from vidlab.models.base import Model
-from vidlab.predictions import softmax
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +91,7 @@ def evaluate(
 def _answers(model: Model, clips: Clips, index: int) -> NDArray[np.float32]:
     """Return the logits of each answer to a clip, float32 ``[N, num_classes]``."""
     num_frames = clips.clips[index].num_frames
-    if model.card.kind == "stream":
+    if model.card.answers_every_frame:
         return np.concatenate(list(_stream(model, clips, index, num_frames)))
     length = max(model.card.num_frames, 1)
     pieces = [

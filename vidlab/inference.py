@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 import vidlab
 from vidlab.core.console import progress as progress_bar
 from vidlab.core.errors import ModelError, OptionError, VideoError
+from vidlab.core.probabilities import softmax
 from vidlab.models.base import Model, Selection
-from vidlab.predictions import Predictions, softmax
+from vidlab.predictions import Predictions
 from vidlab.sampling import RateSampler
 from vidlab.transforms import Preprocessing
 from vidlab.video import Frame, Video
@@ -223,7 +224,7 @@ def stream(
         OptionError: An option is out of range.
     """
     check_model(model)
-    if model.card.kind != "stream":
+    if not model.card.answers_every_frame:
         raise ModelError(f"{model.title} answers whole clips; use predict() instead of stream().")
     selection = model.selection.updated(
         max_results=max_results,
@@ -507,7 +508,7 @@ class _ClipRunner(_Runner):
 
 def _runner(model: Model, *, fps: Rate, hop: int | None) -> _Runner:
     rate = _rate(model, fps)
-    if model.card.kind == "stream":
+    if model.card.answers_every_frame:
         if hop is not None:
             raise OptionError(f"hop is for clip models; {model.title} answers after every frame.")
         return _StreamRunner(model, rate)
@@ -580,7 +581,7 @@ def _made_by(video: Video, runner: _Runner, elapsed: float) -> dict[str, Any]:
             **asdict(model.provenance),
         },
         "num_threads": model.num_threads,
-        "answers_per_call": model.chunk_frames if model.card.kind == "stream" else 1,
+        "answers_per_call": model.chunk_frames if model.card.answers_every_frame else 1,
         "preprocessing": model.preprocessing.as_dict(),
         "sampling": {"fps": runner.rate if runner.rate is not None else "source"},
         "video": {

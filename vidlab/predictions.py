@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vidlab.core.errors import PredictionsError
 from vidlab.core.files import as_path, atomic_write
 from vidlab.core.labels import LabelMap
+from vidlab.core.probabilities import softmax
 from vidlab.models.base import Selection
 
 if TYPE_CHECKING:
@@ -344,11 +345,3 @@ class Predictions:
             made_by=header["made_by"],
             stopped=header["stopped"],
         )
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the softmax over the last axis, float32, computed without overflow."""
-    shifted = logits - logits.max(axis=-1, keepdims=True, initial=-np.inf)
-    weights: NDArray[np.float32] = np.exp(shifted, dtype=np.float32)
-    weights /= weights.sum(axis=-1, keepdims=True)
-    return weights

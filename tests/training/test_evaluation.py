@@ -14,7 +14,7 @@ from vidlab.core.errors import DatasetError, LabelMapError, OptionError
 from vidlab.evaluation import Evaluation
 from vidlab.models import Model
 from vidlab.models.card import ModelCard
-from vidlab.predictions import softmax
+from vidlab.core.probabilities import softmax
 
 LABELS = vl.LabelMap(["cat", "dog", "bird", "fish", "cow", "ant", "bee"])
 

@@ -19,6 +19,7 @@ _EXTRA_OF = {
     "tensorflow": "tfhub",
     "tensorflow_hub": "tfhub",
     "kagglehub": "tfhub",
+    "keras": "tfhub",
     "ai_edge_litert": "litert",
     "onnx": "onnx",
     "onnxruntime": "onnx",

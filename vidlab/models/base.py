@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import ModelError, OptionError
 from vidlab.core.labels import LabelMap
+from vidlab.core.probabilities import softmax
 from vidlab.models.card import ModelCard
 from vidlab.transforms import Preprocessing
 
@@ -219,6 +220,29 @@ class Model(ABC):
             f"<{self.title}: {self.num_classes} classes, {size.width_px}x{size.height_px} px, "
             f"{self.provenance.runtime}, {threads}, from {self.provenance.weights_file}>"
         )
+
+
+class FrameModel(Model):
+    """A model that answers for each picture on its own, whatever came before it."""
+
+    @abstractmethod
+    def answer(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits ``[N, num_classes]`` of pictures that were checked."""
+
+    def init_state(self) -> State:
+        """Return nothing: such a model remembers nothing."""
+        return None
+
+    def step(self, frames: NDArray[np.float32], state: State) -> tuple[NDArray[np.float32], State]:
+        """Run the next frames of a video, each on its own."""
+        self.check_frames(frames)
+        return self.answer(frames), state
+
+    def classify(self, clips: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run whole clips; the logits are the logarithm of the frames' mean probabilities."""
+        means = np.stack([softmax(self.step(clip, None)[0]).mean(axis=0) for clip in clips])
+        logits: NDArray[np.float32] = np.log(np.maximum(means, np.finfo(np.float32).tiny))
+        return logits
 
 
 def count(value: object, what: str, *, at_most: int | None = None) -> int:

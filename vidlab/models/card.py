@@ -30,8 +30,8 @@ from vidlab.core.files import atomic_write
 from vidlab.core.labels import LabelMap
 from vidlab.transforms import Preprocessing
 
-Kind = Literal["stream", "clip"]
-Format = Literal["litert", "savedmodel", "safetensors", "onnx"]
+Kind = Literal["stream", "clip", "frame"]
+Format = Literal["litert", "savedmodel", "safetensors", "onnx", "keras"]
 
 #: Which file formats a backend reads as they are; torch reads the others by converting once.
 NATIVE_FORMATS: dict[str, tuple[Format, ...]] = {
@@ -39,6 +39,7 @@ NATIVE_FORMATS: dict[str, tuple[Format, ...]] = {
     "tfhub": ("savedmodel",),
     "litert": ("litert",),
     "onnx": ("onnx",),
+    "keras": ("keras",),
 }
 BACKENDS = tuple(NATIVE_FORMATS)
 
@@ -56,8 +57,8 @@ class Variant:
     Attributes:
         name: Short name, such as ``"float"`` or ``"int8"``.
         precision: Number format of the weights.
-        format: ``"litert"``, ``"safetensors"`` and ``"onnx"`` are files, ``"savedmodel"`` is a
-            directory.
+        format: ``"litert"``, ``"safetensors"``, ``"onnx"`` and ``"keras"`` (``.keras`` or
+            ``.h5``) are files, ``"savedmodel"`` is a directory.
         file: Name of that file or directory in a mirror and in the cache.
         sha256: Its checksum; None where the publisher gives none and none is known.
         size_bytes: Its size, if known.
@@ -97,7 +98,8 @@ class ModelCard:
         title: Name for people.
         family: Architecture family, such as ``"movinet"``.
         kind: ``"stream"`` models answer after every frame and carry a state; ``"clip"``
-            models answer once for `num_frames` frames.
+            models answer once for `num_frames` frames; ``"frame"`` models answer for every
+            frame on its own.
         task: What it does.
         dataset: What it was trained on.
         labels: Name of its label map, or the labels themselves, in the order of the logits.
@@ -124,6 +126,11 @@ class ModelCard:
     num_frames: int = 1
     accuracy: Mapping[str, float] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
+
+    @property
+    def answers_every_frame(self) -> bool:
+        """Whether there is an answer after each frame, not one for several."""
+        return self.kind != "clip"
 
     def label_map(self, num_classes: int) -> LabelMap:
         """Return the labels, numbered ones where the card names none.
@@ -202,8 +209,9 @@ class ModelCard:
             LabelMapError,
         ) as error:
             raise CardError(f"The model card {where} cannot be read: {error}") from error
-        if card.kind not in ("stream", "clip"):
-            raise CardError(f"{where}: kind must be 'stream' or 'clip'; got {card.kind!r}.")
+        if card.kind not in get_args(Kind):
+            known = ", ".join(get_args(Kind))
+            raise CardError(f"{where}: kind must be one of {known}; got {card.kind!r}.")
         for variant in card.variants:
             if variant.format not in get_args(Format):
                 raise CardError(f"{where}: variant format {variant.format!r} is not known.")

@@ -28,6 +28,7 @@ from vidlab.models.card import (
     CONVERTIBLE,
     NATIVE_FORMATS,
     Format,
+    Kind,
     ModelCard,
     Variant,
     card_beside,
@@ -46,6 +47,7 @@ _MODULE_OF = {
     "tfhub": "tensorflow_hub",
     "litert": "ai_edge_litert",
     "onnx": "onnxruntime",
+    "keras": "keras",
 }
 _KAGGLE_HANDLE = re.compile(
     r"^(kaggle:)?([\w-]+/[\w-]+/(tensorFlow2|tfLite|pyTorch|other)/[\w-]+(/\d+)?)$", re.IGNORECASE
@@ -78,12 +80,12 @@ def load_model(
 
     Args:
         name: Name of a card (``list_models()``), path of a LiteRT file, a SavedModel directory,
-            a safetensors file or an ONNX file, a TF-Hub address, a Kaggle handle
+            a safetensors file, an ONNX file or a Keras file, a TF-Hub address, a Kaggle handle
             (``owner/model/framework/variation/version``), or any of these with the backend in
             front: ``"litert:movinet-a0-stream"``. A card beside a file (``NAME.toml``) or in a
             directory (``card.toml``) is read.
-        backend: ``"torch"``, ``"tfhub"``, ``"litert"`` or ``"onnx"``; None takes the first that is
-            installed, or the one that reads the file.
+        backend: ``"torch"``, ``"tfhub"``, ``"litert"``, ``"onnx"`` or ``"keras"``; None takes
+            the first that is installed, or the one that reads the file.
         variant: Weights to use, such as ``"float"`` or ``"int8"``; None takes the best here.
         card: Card (or its name) for a path or handle, instead of the one beside it.
         labels: Label map, list of labels, or path of a text file; None takes the card's.
@@ -226,7 +228,7 @@ def _load_card(card: ModelCard, backend: str | None, variant: str | None, opener
     if backend is None:
         usable = [
             name
-            for name in ("torch", "litert", "tfhub", "onnx")
+            for name in ("torch", "litert", "tfhub", "onnx", "keras")
             if _is_installed(name) and any(_can_run(name, card, item) for item in wanted)
         ]
         backend = usable[0] if usable else "torch"  # whose absence is then told
@@ -298,13 +300,15 @@ def format_of(path: Path) -> Format:
         raise UnknownModelError(f"Cannot read {str(path)!r}: {error}.") from error
     if head[4:8] == b"TFL3":
         return "litert"
+    if head.startswith((b"\x89HDF", b"PK\x03\x04")) and path.suffix in (".h5", ".keras"):
+        return "keras"
     if path.suffix == ".onnx":  # protocol buffers have no mark to know them by
         return "onnx"
     if path.suffix == ".safetensors" or head[8:9] == b"{":
         return "safetensors"
     raise UnknownModelError(
-        f"{str(path)!r} is neither a LiteRT file, a safetensors file, an ONNX file nor a "
-        "SavedModel directory."
+        f"{str(path)!r} is neither a LiteRT file, a safetensors file, an ONNX file, a "
+        "Keras file nor a SavedModel directory."
     )
 
 
@@ -383,6 +387,7 @@ class _Opener:
             "tfhub": self._tfhub,
             "litert": self._litert,
             "onnx": self._onnx,
+            "keras": self._keras,
         }
         return open_with[backend](card, found)
 
@@ -395,7 +400,7 @@ class _Opener:
         if card is None:
             _, _, height, width, _ = signature.image_shape
             card = _anonymous_card(found.path.stem, height, width, signature.num_classes)
-        _check_kind(card, found, is_stream=signature.is_stream)
+        _check_kind(card, found, _kind(is_stream=signature.is_stream))
         about = self._about(card, found, signature.num_classes, litert.runtime())
         return litert.LiteRTModel(signature, **about)
 
@@ -405,7 +410,7 @@ class _Opener:
         if card is None:
             raise _needs_card(found.path)
         module = tfhub.load_module(found.path, num_threads=self.num_threads)
-        _check_kind(card, found, is_stream=tfhub.is_stream(module))
+        _check_kind(card, found, _kind(is_stream=tfhub.is_stream(module)))
         about = self._about(card, found, tfhub.num_classes_of(module), tfhub.runtime())
         about["num_threads"] = tfhub.threads_in_force() or os.cpu_count() or 1
         return tfhub.TFHubModel(module, **about)
@@ -416,15 +421,31 @@ class _Opener:
         if card is None:
             raise _needs_card(found.path)
         session = onnx.OnnxSession(found.path, num_threads=self.num_threads)
-        _check_kind(card, found, is_stream=session.is_stream)
+        _check_kind(card, found, _kind(is_stream=session.is_stream))
         about = self._about(card, found, session.num_classes, onnx.runtime())
         return onnx.OnnxModel(session, **about)
+
+    def _keras(self, card: ModelCard | None, found: Found) -> Model:
+        from vidlab.models.backends import keras_backend as keras
+
+        if card is None:
+            raise _needs_card(found.path)
+        network = keras.load_keras(found.path)
+        _check_kind(card, found, "frame")
+        about = self._about(card, found, network.output_shape[-1], keras.runtime())
+        return keras.KerasModel(network, **about)
 
     def _torch(self, card: ModelCard | None, found: Found) -> Model:
         from vidlab.models.backends import torch_backend
 
         source = _cheapest_source(card, found)
         network, converted_from = torch_backend.load_network(source.path)
+        if not hasattr(network, "for_inference"):  # no MoViNet: it looks at single pictures
+            if card is None:
+                raise _needs_card(found.path)
+            _check_kind(card, source, "frame")
+            about = self._about(card, source, network.num_classes, torch_backend.runtime())
+            return torch_backend.TorchFrameModel(network, **about)
         said = f"movinet-{network.config.size}-{network.config.kind}"
         if card is None:
             card = cards().get(said)
@@ -435,7 +456,7 @@ class _Opener:
             raise OptionError(
                 f"{source.path.name} holds a {said}; the card {card.name} is another."
             )
-        _check_kind(card, source, is_stream=network.config.causal)
+        _check_kind(card, source, _kind(is_stream=network.config.causal))
         about = self._about(card, source, network.config.num_classes, torch_backend.runtime())
         about["variant"] = found.variant.name
         about["provenance"] = replace(about["provenance"], converted_from=converted_from)
@@ -466,8 +487,11 @@ class _Opener:
         }
 
 
-def _check_kind(card: ModelCard, found: Found, *, is_stream: bool) -> None:
-    kind = "stream" if is_stream else "clip"
+def _kind(*, is_stream: bool) -> Kind:
+    return "stream" if is_stream else "clip"
+
+
+def _check_kind(card: ModelCard, found: Found, kind: Kind) -> None:
     if kind != card.kind:
         raise OptionError(f"{found.path.name} is a {kind} model; {card.name} is not.")
 

@@ -1,4 +1,4 @@
-"""PyTorch: vidlab's own MoViNet, with weights carried over from whatever file is here."""
+"""PyTorch: vidlab's own networks, with weights carried over from whatever file is here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidlab.core.console import say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, OptionError, WeightsError
 from vidlab.core.files import cache_dir, check_writable
-from vidlab.models.base import Model, State
+from vidlab.models.base import FrameModel, Model, State
 from vidlab.models.lookup import content_hash
 
 # Part of the cache's file names: raise it when a change of the converters changes weights.
@@ -75,8 +75,29 @@ class TorchModel(Model):
             self._torch.set_num_threads(num_threads)
 
 
+class TorchFrameModel(FrameModel):
+    """A network in PyTorch that looks at one picture at a time."""
+
+    backend = "torch"
+    chunk_frames = 16
+
+    def __init__(self, network: Any, **about: Any) -> None:
+        super().__init__(**about)
+        self._torch = require("torch", why="the torch backend")
+        self.network = network
+
+    def answer(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits ``[N, num_classes]``."""
+        if self._torch.get_num_threads() != self.num_threads:
+            self._torch.set_num_threads(self.num_threads)
+        with self._torch.inference_mode():
+            pictures = self._torch.from_numpy(frames).permute(0, 3, 1, 2)
+            logits: NDArray[np.float32] = self.network(pictures).numpy()
+        return logits
+
+
 def load_network(path: Path) -> tuple[Any, str | None]:
-    """Return a MoViNet with the weights of a file, and the format they were converted from.
+    """Return a network with the weights of a file, and the format they were converted from.
 
     Safetensors are read as they are. A LiteRT file or a SavedModel is converted once; the result
     is kept in the cache under the source's hash, so a changed source is converted again.

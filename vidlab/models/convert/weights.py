@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,14 @@ from vidlab.core.files import atomic_write, sha256_of
 from vidlab.models.convert.litert import FILE_IDENTIFIER, read_litert
 from vidlab.models.convert.tensorflow import read_checkpoint, read_savedmodel
 from vidlab.models.convert.tensorflow_names import check_complete, describe, parameter_shapes
+from vidlab.models.frame_cnn import ARCHITECTURE, FrameCNN
 from vidlab.models.lookup import content_hash
 from vidlab.models.movinet.network import MoViNet
 from vidlab.models.movinet.spec import MovinetConfig
 
 _HALVES = (torch.float16, torch.bfloat16)
-_FORMAT = {"format": "vidlab", "format_version": "1", "architecture": "movinet"}
+_FORMAT = {"format": "vidlab", "format_version": "1"}
+_MOVINET = "movinet"
 
 
 def convert(
@@ -94,7 +96,7 @@ def convert(
 
 def save_safetensors(
     path: str | os.PathLike[str],
-    config: MovinetConfig,
+    config: MovinetConfig | FrameCNN,
     state: Mapping[str, Tensor],
     *,
     provenance: Mapping[str, str] | None = None,
@@ -104,7 +106,7 @@ def save_safetensors(
 
     Args:
         path: Where to.
-        config: Of the network.
+        config: Of the MoViNet; a picture network describes itself.
         state: Its ``state_dict()``.
         provenance: More about where the weights are from, kept in the metadata.
         half: Keep them in half precision, in half the space.
@@ -118,27 +120,49 @@ def save_safetensors(
     metadata = {
         **(provenance or {}),
         **_FORMAT,
-        "config": config.to_json(),
+        "architecture": ARCHITECTURE if isinstance(config, FrameCNN) else _MOVINET,
+        "config": config.config_json() if isinstance(config, FrameCNN) else config.to_json(),
         "vidlab_version": vidlab.__version__,
     }
     with atomic_write(path) as stream:
         stream.write(_with_sorted_header(safetensors.save(tensors, metadata)))
 
 
-def load_safetensors(path: str | os.PathLike[str]) -> MoViNet:
-    """Load a MoViNet from a file that :func:`save_safetensors` or :func:`convert` wrote.
+def load_safetensors(path: str | os.PathLike[str]) -> MoViNet | FrameCNN:
+    """Load a network from a file that :func:`save_safetensors` or :func:`convert` wrote.
 
     Returns:
         The network in float32, however it is stored, set to predict (``eval()``).
 
     Raises:
         WeightsNotFoundError: There is no such file.
-        WeightsError: The file is damaged, or not a MoViNet's.
+        WeightsError: The file is damaged, or no such network's.
         MissingDependencyError: safetensors is not installed.
     """
     path = Path(path)
     if not path.is_file():
         raise WeightsNotFoundError(f"There is no weights file {str(path)!r}.")
+    state, metadata = _read_safetensors(path)
+    makers: dict[str, Callable[..., MoViNet | FrameCNN]] = {
+        _MOVINET: _movinet,
+        ARCHITECTURE: _frame_cnn,
+    }
+    make = makers.get(metadata.get("architecture", ""))
+    if make is None or "config" not in metadata:
+        raise WeightsError(
+            f"{str(path)!r} does not say which MoViNet it holds. Use a file that vidlab convert "
+            "wrote."
+        )
+    try:
+        network = make(metadata["config"], state, repr(str(path)))
+    except OptionError as error:
+        raise WeightsError(f"{str(path)!r}: {error}") from error
+    network.eval()
+    return network
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors, halves as float32, and what the file says of itself."""
     safetensors = require("safetensors", why="reading weights")
     try:
         with safetensors.safe_open(path, framework="pt") as stream:
@@ -165,16 +189,12 @@ def load_safetensors(path: str | os.PathLike[str]) -> MoViNet:
             else " Convert or fetch it again."
         )
         raise WeightsError(f"{str(path)!r} is not a safetensors file: {error}.{hint}") from error
-    if metadata.get("architecture") != _FORMAT["architecture"] or "config" not in metadata:
-        raise WeightsError(
-            f"{str(path)!r} does not say which MoViNet it holds. Use a file that vidlab convert "
-            "wrote."
-        )
-    try:
-        config = MovinetConfig.from_json(metadata["config"])
-    except OptionError as error:
-        raise WeightsError(f"{str(path)!r}: {error}") from error
-    _check_state(config, state, repr(str(path)))
+    return state, metadata
+
+
+def _movinet(config_json: str, state: dict[str, Tensor], what: str) -> MoViNet:
+    config = MovinetConfig.from_json(config_json)
+    _check_state(config, state, what)
     # Not filled with random numbers first, which takes longer than reading the file.
     with torch.device("meta"):
         model = MoViNet(config)
@@ -183,7 +203,20 @@ def load_safetensors(path: str | os.PathLike[str]) -> MoViNet:
         if name.endswith("num_batches_tracked"):
             owner = model.get_submodule(name.rpartition(".")[0])
             owner.register_buffer("num_batches_tracked", torch.zeros_like(buffer, device="cpu"))
-    return model.eval()
+    return model
+
+
+def _frame_cnn(config_json: str, state: dict[str, Tensor], what: str) -> FrameCNN:
+    model = FrameCNN.from_json(config_json)
+    shapes = {
+        name: value.shape
+        for name, value in model.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    if {name: value.shape for name, value in state.items()} != shapes:
+        raise WeightsError(f"{what}: its tensors do not fit a FrameCNN {config_json}.")
+    model.load_state_dict(state, strict=False)
+    return model
 
 
 def _with_sorted_header(data: bytes) -> bytes:
