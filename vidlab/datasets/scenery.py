@@ -121,6 +121,11 @@ class Backdrop:
         mask = np.repeat(np.round(255 * share).astype(np.uint8)[:, None], self._width, axis=1)
         self._image.paste(toned(self._colour(_FLOOR), 0.9), (0, 0), Image.fromarray(mask))
 
+    def _band(self, top: float, bottom: float, fill: Colour) -> None:
+        """Fill from side to side; nothing where a low camera sees no such surface."""
+        if top <= bottom:
+            self._pen.rectangle((0, top, self._width, bottom), fill=fill)
+
     def _room(self) -> None:
         rng, pen, unit = self._rng, self._pen, self._unit
         wall, floor = self._colour(_WALL), self._colour(_FLOOR)
@@ -141,19 +146,19 @@ class Backdrop:
                     pen.line((x, y, x, y + tall), fill=toned(wall, 0.9))
         elif style == "panels":
             level = edge - rng.uniform(0.6, 1.1) * unit
-            pen.rectangle((0, level, width, edge), fill=toned(wall, 0.86))
+            self._band(level, edge, toned(wall, 0.86))
             pen.line((0, level, width, level), fill=toned(wall, 1.12), width=self._thick(0.03))
         self._floor(floor, rng.uniform(0.2, 0.6))
         for _ in range(int(rng.integers(1, 4)) * max(1, width // (2 * self._camera.size_px))):
             self._furniture()
-        pen.rectangle((0, edge - 0.08 * unit, width, edge), fill=toned(wall, 1.12))
+        self._band(edge - 0.08 * unit, edge, toned(wall, 1.12))
 
     def _gym(self) -> None:
         rng, pen = self._rng, self._pen
         wall, floor = self._colour(_WALL), self._colour(_FLOOR)
         pen.rectangle((0, 0, self._width, self._height), fill=wall)
         level = self._edge - rng.uniform(1.0, 1.8) * self._unit
-        pen.rectangle((0, level, self._width, self._edge), fill=self._colour(_FLOOR))
+        self._band(level, self._edge, self._colour(_FLOOR))
         self._floor(floor, 1.2)
         line = toned(pick(rng, (_FRAME, (220, 90, 70), (80, 120, 190))), 1.0)
         for z in (-0.7 * self.back, 0.6):
@@ -166,7 +171,7 @@ class Backdrop:
     def _floor(self, colour: Colour, gap: float) -> None:
         """Draw a floor of boards, or of tiles."""
         pen, width = self._pen, self._width
-        pen.rectangle((0, self._edge, width, self._height), fill=colour)
+        self._band(self._edge, self._height, colour)
         line = toned(colour, 0.9)
         span = 0.5 * width / self._unit + 5.0
         for i in range(int(2.0 * span / gap) + 1):
@@ -229,12 +234,12 @@ class Backdrop:
             hill = [*zip(x.tolist(), y.tolist(), strict=True)]
             corners = [(self._width + 8, self._height), (0, self._height)]
             pen.polygon(hill + corners, fill=toned(grass, 0.76 + 0.1 * layer))
-        pen.rectangle((0, edge, self._width, self._height), fill=grass)
+        self._band(edge, self._height, grass)
         for _ in range(int(rng.integers(0, 6)) * max(1, self._width // 300)):
             self._tree(rng.uniform(0, self._width), rng.uniform(0.25, 0.6) * unit, grass)
         if rng.random() < 0.5:  # A path under the feet.
             near, far = self._spot(0.0, 0.0, 0.9)[1], self._spot(0.0, 0.0, -0.9)[1]
-            pen.rectangle((0, far, self._width, near), fill=self._colour(_FLOOR))
+            self._band(far, near, self._colour(_FLOOR))
 
     def _tree(self, x: float, size: float, grass: Colour) -> None:
         pen, base = self._pen, self._edge + self._rng.uniform(-0.05, 0.1) * self._unit
