@@ -55,7 +55,11 @@ export class Annotator {
     this.saved = h("span", { class: "vl-saved vl-muted vl-ellipsis" });
     this.error = h("p", { class: "vl-error", role: "alert", hidden: true });
     this.again = h("button", { type: "button", class: "vl-link", text: texts.tryAgain, hidden: true });
-    this.again.addEventListener("click", () => void this.send());
+    this.again.addEventListener("click", () => {
+      // It goes away, and would take the focus with it.
+      view.timeline.element.focus({ preventScroll: true });
+      void this.send();
+    });
     this.added = h("p", { class: "vl-muted vl-added", hidden: true });
     this.undoButton = button("undo", texts.undo, () => this.step("undo"));
     this.redoButton = button("redo", texts.redo, () => this.step("redo"));
