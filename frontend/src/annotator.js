@@ -7,7 +7,7 @@
 import { button, h } from "./dom.js";
 import { isControlsOwn } from "./keys.js";
 import { chip } from "./marks.js";
-import { clockText, sentence } from "./numbers.js";
+import { clamp, clockText, sentence } from "./numbers.js";
 import { SegmentLane } from "./segment_lane.js";
 import {
   History,
@@ -348,12 +348,23 @@ export class Annotator {
       };
     }
     view.timeline.drawTop();
-    [...this.body.rows].forEach((row, index) => {
-      const isCurrent = current !== null && this.segments[index] === current;
-      row.classList.toggle("vl-current", isCurrent);
-      if (isCurrent) row.setAttribute("aria-current", "true");
-      else row.removeAttribute("aria-current");
-    });
+    const row = current ? this.body.rows[this.segments.indexOf(current)] : undefined;
+    const shown = this.body.querySelector(".vl-current");
+    if (row === (shown ?? undefined)) return;
+    shown?.classList.remove("vl-current");
+    shown?.removeAttribute("aria-current");
+    if (!row) return;
+    row.classList.add("vl-current");
+    row.setAttribute("aria-current", "true");
+    this.reveal(row);
+  }
+
+  /** Scroll the list, and nothing else, until a row is seen. @param {HTMLTableRowElement} row */
+  reveal({ offsetTop: top, offsetHeight: height }) {
+    const { scroller, table } = this;
+    const head = table.tHead?.offsetHeight ?? 0;
+    const least = top + height - scroller.clientHeight;
+    scroller.scrollTop = clamp(scroller.scrollTop, least, top - head);
   }
 
   showButtons() {

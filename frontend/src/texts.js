@@ -111,7 +111,8 @@ const ENGLISH = {
   label: "Label",
   start: "Start",
   end: "End",
-  markHint: "Press a label where it starts, and again where it ends. Or select, and press a label.",
+  markHint:
+    "Press a label or its number where it starts, and again where it ends. Or select first, and press once.",
   begun: (/** @type {string} */ label, /** @type {string} */ time) =>
     `${label}, from ${time}: press it again, or Enter, where it ends. Esc gives it up.`,
   begunSpoken: (/** @type {string} */ label) => `${label} begun`,
@@ -126,7 +127,7 @@ const ENGLISH = {
   numSegments: (/** @type {number} */ count) => (count === 1 ? "1 segment" : `${count} segments`),
   saving: "saving …",
   savedIn: (/** @type {string} */ file) => `saved in ${file}`,
-  savedTo: (/** @type {string} */ file) => `each change is saved in ${file}`,
+  savedTo: (/** @type {string} */ file) => `to be saved in ${file}`,
   notSaved: "not saved",
   addedLabels: (/** @type {string} */ labels, /** @type {string} */ file) =>
     `Labels added from ${file}: ${labels}`,
@@ -261,7 +262,8 @@ const KOREAN = {
   label: "레이블",
   start: "시작",
   end: "끝",
-  markHint: "시작할 곳에서 레이블을 누르고, 끝날 곳에서 다시 누릅니다. 구간을 선택한 뒤 눌러도 됩니다.",
+  markHint:
+    "시작하는 곳에서 레이블이나 그 번호를 누르고, 끝나는 곳에서 다시 누릅니다. 구간을 먼저 선택했다면 한 번만 누릅니다.",
   begun: (label, time) =>
     `${label}, ${time}부터: 끝나는 곳에서 다시 누르거나 Enter를 누릅니다. Esc로 취소합니다.`,
   begunSpoken: (label) => `${label} 시작`,
@@ -276,7 +278,7 @@ const KOREAN = {
   numSegments: (count) => `구간 ${count}개`,
   saving: "저장하는 중 …",
   savedIn: (file) => `${file}에 저장됨`,
-  savedTo: (file) => `바꿀 때마다 ${file}에 저장됨`,
+  savedTo: (file) => `${file}에 저장 예정`,
   notSaved: "저장되지 않음",
   addedLabels: (labels, file) => `${file}에서 추가된 레이블: ${labels}`,
   relabel: (segment) => `${segment}의 레이블`,

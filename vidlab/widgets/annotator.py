@@ -229,7 +229,8 @@ class Annotator(Player):
             "revision": self._annotation.get("revision", -1) + 1,
             "segments": [list(each) for each in self._marked],
             "labels": [
-                describe_label(name, rank) | ({"letter": _KEYS[rank]} if rank < len(_KEYS) else {})
+                # Its key stands for it; another letter would look like one.
+                describe_label(name, rank) | {"letter": _KEYS[rank : rank + 1]}
                 for rank, name in enumerate(self._labels)
             ],
             "added": list(self._added),
