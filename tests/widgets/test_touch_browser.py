@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,6 +72,34 @@ def test_a_phone_shows_all_of_it_in_reach(show: Show, told: vl.Predictions) -> N
     sizes = "(each) => parseFloat(getComputedStyle(each).fontSize)"
     assert view.root.locator(".vl-frame").evaluate(sizes) >= 16, "smaller text zooms the page in"
     expect(view.root.locator(".vl-selected")).to_contain_text("pinch to zoom")
+
+
+def test_fingers_mark_segments_and_drag_their_edges(
+    show: Show, video: vl.Video, tmp_path: Path
+) -> None:
+    annotator = vl.Annotator(video, ["squat", "jumping jacks"], out=tmp_path / "segments.csv")
+    half = float(video.pts_seconds[video.num_frames // 2])
+    annotator.segments = [(half, video.end_seconds, "squat")]
+    view = show(state={"_annotation": annotator.get_state()["_annotation"]}, **PHONE)
+    part, rows = view.root.locator(".vl-annotator"), view.root.locator(".vl-segments tbody tr")
+    for button in [*part.get_by_role("button").all(), *part.get_by_role("combobox").all()]:
+        box = button.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 36, button.get_attribute("title")
+        assert box["x"] + box["width"] <= PHONE["width"]
+    label = part.get_by_role("button", name="jumping jacks", exact=True)
+    label.tap()
+    view.root.get_by_role("button", name="Next frame").tap()
+    label.tap()
+    expect(rows).to_have_count(2)
+    expect(part).to_have_attribute("data-saved", "waiting")  # nobody answers here
+    fingers = Fingers(view)
+    for share in (0.52, 0.6, 0.7, 0.77):  # a finger is less sure of its place
+        fingers.at(share, y=11)
+    fingers.at()
+    expect(rows.nth(1)).to_contain_text(f"{video.duration_seconds * 0.75:.0f}.0")
+    part.get_by_role("button", name="Take back").tap()
+    expect(rows.nth(1)).to_contain_text(f"00:0{half:.3f}")
 
 
 def test_taps_play_step_and_seek(show: Show, told: vl.Predictions, video: vl.Video) -> None:
