@@ -2,12 +2,12 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help lab test lint format frontend demo bench clean
+.PHONY: help lab test lint format frontend demo bench train-default clean
 
 PY := .venv/bin/python
 
 help: ## List these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1@/p' Makefile | tr '@' '\t' | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | tr '@' '\t' | expand -t 22
 
 lab: ## Install everything and open the first notebook (VIDLAB_NO_BROWSER=1: print its address)
 	@sh scripts/venv.sh all
@@ -38,6 +38,11 @@ bench: ## Measure speed and memory
 	@sh scripts/venv.sh dev
 	@$(PY) benchmarks/streaming.py
 	@exec $(PY) benchmarks/end_to_end.py
+
+train-default: ## Train the models that ship with vidlab anew, for hours; goes on where it stopped
+	@sh scripts/venv.sh all
+	@$(PY) scripts/train_default.py
+	@exec $(PY) scripts/ship_default.py
 
 clean: ## Remove what these commands made here, .venv included
 	rm -rf .venv .cache .import_linter_cache .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -24,10 +24,11 @@ BACKENDS = ("torch", "tfhub", "litert")
 
 def load_models() -> list[Model]:
     """Load the model on every runtime whose weights are to be had; two are enough."""
+    name = vl.default_model()
     models, missing = [], []
     for backend in BACKENDS:
         try:
-            models.append(vl.load_model("movinet-a0-stream", backend=backend))
+            models.append(vl.load_model(name, backend=backend))
         except (DownloadError, WeightsNotFoundError) as error:
             print(f"vidlab: without {backend}: {error}", file=sys.stderr)
             missing.append(error)

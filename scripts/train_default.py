@@ -1,14 +1,17 @@
 """Train the models that ship with vidlab: ``make train-default``.
 
-They learn StickActions from nothing but seeds, first on small pictures, then on full ones. A GPU
-is used if there is one; a run that was ended goes on where it was. What training wrote lies in
-``.cache/train-default``, with the rendered clips (8 GB), which may be deleted afterwards.
+They learn StickActions from nothing but seeds, first on small pictures, then on full ones: two
+MoViNets, and a network that looks at single pictures, for comparison. A GPU is used if there is
+one; a run that was ended goes on where it was. What training wrote, with the rendered clips (8 GB),
+lies in ``.cache/train-default`` and may be deleted when ``scripts/ship_default.py`` has measured
+the models and put them into the package.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +24,15 @@ from vidlab.datasets import STICK_ACTIONS, StickActions
 from vidlab.models.backends.torch_backend import TorchModel, runtime
 from vidlab.models.base import Provenance, Selection, default_num_threads
 from vidlab.models.card import ModelCard
+from vidlab.models.convert import load_safetensors, save_safetensors
+from vidlab.models.frame_cnn import FrameCNN
 from vidlab.models.movinet import MoViNet, MovinetConfig
 from vidlab.training import FitResult
 from vidlab.transforms import Preprocessing
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / ".cache" / "train-default"
+PICTURES = "pictures"
 SEED = 0
 
 # Training takes the seeds from 0, the sample videos those from 9,000,000; no ranges meet.
@@ -34,6 +40,7 @@ VALIDATION_SEEDS = range(5_000_000, 5_000_240)
 
 FRAME_RATE = 5.0
 NUM_FRAMES = 16
+PICTURE_PX = 112
 
 
 @dataclass(frozen=True)
@@ -104,12 +111,13 @@ class Rendered(StickActions):
         return video, class_id
 
 
-def train(size: str, *, num_workers: int) -> FitResult:
+def train(size: str, *, num_workers: int = 0, num_threads: int | None = None) -> FitResult:
     """Train one model, stage after stage.
 
     Args:
         size: Of the MoViNet: ``"a0"`` or ``"xs"``.
-        num_workers: Processes that render.
+        num_workers: Processes that read clips.
+        num_threads: Threads to compute with; None takes every core.
     """
     result = None
     for number, stage in enumerate(STAGES[size], start=1):
@@ -130,10 +138,56 @@ def train(size: str, *, num_workers: int) -> FitResult:
             patience=None,
             seed=SEED,
             num_workers=num_workers,
+            num_threads=num_threads,
         )
         print(result)
     assert result is not None
     return result
+
+
+def train_pictures(*, num_threads: int | None = None) -> FrameCNN:
+    """Train the network that looks at single pictures, or read what was trained before.
+
+    Args:
+        num_threads: Threads to compute with; None takes every core.
+    """
+    path = WORK / PICTURES / "model.safetensors"
+    if path.is_file():
+        network = load_safetensors(path)
+        assert isinstance(network, FrameCNN)
+        return network
+    if num_threads is not None:
+        torch.set_num_threads(num_threads)
+    begin = time.monotonic()
+    clips = Rendered(range(STAGES["a0"][0].num_clips), PICTURE_PX)
+    torch.manual_seed(SEED)
+    network = FrameCNN(len(STICK_ACTIONS)).train()
+    epochs, clips_at_once, frames_of_each = 4, 64, 4
+    steps = epochs * (len(clips) // clips_at_once)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+    chance = torch.Generator().manual_seed(SEED)
+    for step in range(steps):
+        if step % (steps // epochs) == 0:
+            order = torch.randperm(len(clips), generator=chance).tolist()
+            done = 0
+        chosen = [clips[index] for index in order[done : done + clips_at_once]]
+        done += clips_at_once
+        which = torch.randint(NUM_FRAMES, (clips_at_once, frames_of_each), generator=chance)
+        frames = torch.cat([video[at] for (video, _), at in zip(chosen, which, strict=True)])
+        truth = torch.tensor([class_id for _, class_id in chosen]).repeat_interleave(frames_of_each)
+        loss = torch.nn.functional.cross_entropy(network(frames.float() / 255.0), truth)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 50 == 0:
+            print(f"pictures: step {step} of {steps}, loss {loss.item():.3f}", flush=True)
+    network.eval()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    seconds = {"seconds": f"{time.monotonic() - begin:.0f}"}
+    save_safetensors(path, network, network.state_dict(), provenance=seconds)
+    return network
 
 
 def new_network(size: str) -> MoViNet:
@@ -182,11 +236,15 @@ def as_model(network: MoViNet, card: ModelCard) -> TorchModel:
 def main() -> int:
     """Train what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", nargs="*", metavar="SIZE", help="a0, xs (default: both)")
-    parser.add_argument("--workers", type=int, default=0, help="processes that render")
+    parser.add_argument("sizes", nargs="*", metavar="SIZE", help="a0, xs, pictures (default: all)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read clips")
+    parser.add_argument("--threads", type=int, help="to compute with (default: every core)")
     options = parser.parse_args()
-    for size in options.sizes or STAGES:
-        train(size, num_workers=options.workers)
+    for size in options.sizes or [*STAGES, PICTURES]:
+        if size == PICTURES:
+            train_pictures(num_threads=options.threads)
+            continue
+        train(size, num_workers=options.workers, num_threads=options.threads)
     return 0
 
 

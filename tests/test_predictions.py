@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as hnp
 
 import vidlab as vl
 from vidlab.core.errors import LabelMapError, OptionError, PredictionsError
-from vidlab.models.base import Selection
 from vidlab.core.probabilities import softmax
+from vidlab.models.base import Selection
 from vidlab.predictions import TABLE_COLUMNS
 
 LABELS = vl.LabelMap(["ice", 'a "quoted", <b>label</b>', "걷기", "d"])

@@ -39,6 +39,7 @@ PUBLIC_NAMES = {
     "Video",
     "compare",
     "datasets",
+    "default_model",
     "evaluate",
     "export",
     "fit",

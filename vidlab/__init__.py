@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vidlab.exporting import export as export
     from vidlab.inference import predict as predict
     from vidlab.inference import stream as stream
+    from vidlab.models import default_model as default_model
     from vidlab.models import list_models as list_models
     from vidlab.models import load_model as load_model
     from vidlab.predictions import Predictions as Predictions
@@ -58,6 +59,7 @@ _HOME_OF = {
     "VidlabError": "vidlab.core.errors",
     "Video": "vidlab.video",
     "compare": "vidlab.comparison",
+    "default_model": "vidlab.models",
     "evaluate": "vidlab.evaluation",
     "export": "vidlab.exporting",
     "fit": "vidlab.training",

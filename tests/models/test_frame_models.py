@@ -131,13 +131,22 @@ def test_wrong_files_are_said(folder: Path, tmp_path: Path) -> None:
         vl.load_model(folder / "pictures.keras", card=other)
     with pytest.raises(OptionError, match="is a frame model"):
         vl.load_model(folder / "pictures.keras", card=replace(CARD, kind="stream"))
+    (tmp_path / "alone.h5").write_bytes((folder / "pictures.h5").read_bytes())
     with pytest.raises(OptionError, match="Name the card"):
-        (tmp_path / "alone.h5").write_bytes((folder / "pictures.h5").read_bytes())
         vl.load_model(tmp_path / "alone.h5")
 
 
-@pytest.mark.parametrize("config", ["", "[]", '{"num_classes": 3}', '{"num_classes":0,"channels":[8]}',
-                                    '{"num_classes":3,"channels":[]}', '{"num_classes":3,"channels":8}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "config",
+    [
+        "",
+        "[]",
+        '{"num_classes": 3}',
+        '{"num_classes": 0, "channels": [8]}',
+        '{"num_classes": 3, "channels": []}',
+        '{"num_classes": 3, "channels": 8}',
+    ],
+)
 def test_a_network_that_is_described_wrongly(config: str) -> None:
     with pytest.raises(OptionError, match="does not describe a FrameCNN"):
         FrameCNN.from_json(config)

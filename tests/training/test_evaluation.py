@@ -11,10 +11,10 @@ from conftest import write_clip
 
 import vidlab as vl
 from vidlab.core.errors import DatasetError, LabelMapError, OptionError
+from vidlab.core.probabilities import softmax
 from vidlab.evaluation import Evaluation
 from vidlab.models import Model
 from vidlab.models.card import ModelCard
-from vidlab.core.probabilities import softmax
 
 LABELS = vl.LabelMap(["cat", "dog", "bird", "fish", "cow", "ant", "bee"])
 

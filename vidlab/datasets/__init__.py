@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vidlab.datasets.actions import MIRRORED_LABELS, STICK_ACTIONS, TIME_ONLY_PAIRS
-from vidlab.datasets.rendering import StickClip, render_clip, render_sequence
+from vidlab.datasets.rendering import StickClip, label_of, render_clip, render_sequence
 from vidlab.datasets.samples import SampleVideos, sample_videos
 from vidlab.datasets.scene import KEYPOINT_NAMES
 from vidlab.datasets.writing import write_stick_actions
@@ -37,6 +37,7 @@ __all__ = [
     "SampleVideos",
     "StickActions",
     "StickClip",
+    "label_of",
     "render_clip",
     "render_sequence",
     "sample_videos",

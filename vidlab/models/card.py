@@ -108,7 +108,8 @@ class ModelCard:
         source: Address of the code it is from.
         preprocessing: How frames are prepared.
         num_frames: Frames of one clip in training.
-        accuracy: Published ``top1`` and ``top5``, in per cent.
+        accuracy: Published or measured ``top1``, ``top5`` and the like, in per cent.
+        training: How it was trained and measured, for people: command, seeds, time.
         variants: Sets of weights, in order of preference.
     """
 
@@ -125,6 +126,7 @@ class ModelCard:
     source: str = ""
     num_frames: int = 1
     accuracy: Mapping[str, float] = field(default_factory=dict)
+    training: Mapping[str, str] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
 
     @property
@@ -219,9 +221,10 @@ class ModelCard:
 
     def to_toml(self) -> str:
         """Return the card as the TOML text that :meth:`from_toml` reads."""
-        lines = _toml_fields(self, leave_out=("preprocessing", "accuracy", "variants"))
-        if self.accuracy:
-            lines += ["", "[accuracy]", *_toml_lines(self.accuracy)]
+        lines = _toml_fields(self, leave_out=("preprocessing", "accuracy", "training", "variants"))
+        for name, table in (("accuracy", self.accuracy), ("training", self.training)):
+            if table:
+                lines += ["", f"[{name}]", *_toml_lines(table)]
         lines += ["", "[preprocessing]", *_toml_fields(self.preprocessing)]
         for variant in self.variants:
             lines += ["", "[[variants]]", *_toml_fields(variant, leave_out=("members",))]

@@ -53,6 +53,9 @@ _KAGGLE_HANDLE = re.compile(
     r"^(kaggle:)?([\w-]+/[\w-]+/(tensorFlow2|tfLite|pyTorch|other)/[\w-]+(/\d+)?)$", re.IGNORECASE
 )
 
+KINETICS_MODEL = "movinet-a0-stream"
+SHIPPED_MODEL = "stickactions-a0-stream"
+
 # Beyond this a mistyped number is likelier than such a machine.
 _MAX_THREADS = 256
 
@@ -139,6 +142,35 @@ def load_model(
         return _load_path(folder, backend, card or _card_like(handle[2]), opener)
     card_named(name)  # raises, with the nearest name
     raise UnknownModelError(f"No model is called {name!r}.")
+
+
+def default_model(*backends: str) -> str:
+    """Return the name of the model to begin with: one whose weights are on this machine.
+
+    It is MoViNet-A0 stream trained on Kinetics-600 where its weights are here, and else the one
+    that ships with vidlab, which knows the actions of drawn people. Nothing is downloaded.
+
+    Args:
+        backends: Runtimes that are all to run it; none for any.
+
+    Raises:
+        OptionError: A backend is unknown.
+    """
+    for backend in backends:
+        _split_backend("", backend)
+    card = card_named(KINETICS_MODEL)
+    here = [item for item in card.variants if lookup.find(item) is not None]
+    wanted = [
+        [item for item in here if backend is None or _can_run(backend, card, item)]
+        for backend in backends or (None,)
+    ]
+    if all(wanted):
+        return KINETICS_MODEL
+    say(
+        f"the weights of {KINETICS_MODEL} are not here, so {SHIPPED_MODEL} is taken, which knows "
+        f"drawn people only; load_model({KINETICS_MODEL!r}) downloads them"
+    )
+    return SHIPPED_MODEL
 
 
 def list_models() -> pd.DataFrame:
