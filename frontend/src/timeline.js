@@ -498,8 +498,9 @@ export class Timeline {
       y += BAND_PX + GAP_PX;
       return top;
     });
-    const lane = y;
-    if (this.lane) y += this.lane.height + GAP_PX;
+    // Room for the current segment's outline above it.
+    const lane = y + 2;
+    if (this.lane) y = lane + this.lane.height + GAP_PX;
     else if (!tracks.length) y += 12;
     const strip = { y: y + GAP_PX, height: divergence ? STRIP_PX : 0 };
     if (strip.height) y += STRIP_PX + 2 * GAP_PX;
@@ -590,7 +591,7 @@ export class Timeline {
     context.rect(this.gutter, 0, this.width - this.gutter, place.axis);
     context.clip();
     this.lane?.draw(context, theme, this, place.lane);
-    if (!tracks.length && !this.lane) {
+    if (!tracks.length && !this.lane && !this.truth.length) {
       context.fillStyle = theme.track;
       roundRect(context, this.gutter, 2, this.width - this.gutter, 8, 4);
     }
