@@ -17,10 +17,12 @@ pytestmark = pytest.mark.browser
 FPS = 30
 NUM_FRAMES = 60
 
+FILES = ("segments.csv", "others.csv")
+
 SHOW = """
 import vidlab as vl
 LABELS = ["squat", "lunge", "jumping jacks"]
-annotator = vl.Annotator("clip.mp4", LABELS, out="segments.csv")
+annotator = vl.Annotator("clip.mp4", LABELS, out={name!r})
 annotator
 """
 
@@ -31,16 +33,19 @@ class Marked:
 
     notebook: Notebook
     out: Path
+    cell: int
 
     @property
     def root(self) -> Locator:
-        return self.notebook.output(0).locator(".vidlab-player")
+        return self.notebook.output(self.cell).locator(".vidlab-player")
 
     @property
     def part(self) -> Locator:
         return self.root.locator(".vl-annotator")
 
-    def ready(self) -> None:
+    def run(self) -> None:
+        """Run its cell, and wait until the video is there."""
+        self.notebook.run_cell(self.cell)
         expect(self.part).to_be_visible()
         expect(self.root.locator(".vl-status")).to_be_hidden(timeout=30_000)
 
@@ -84,25 +89,27 @@ class Marked:
         mouse.up()
 
 
-@pytest.fixture
-def marked(lab: Lab, spelled: Callable[..., Path]) -> Iterator[Marked]:
+@pytest.fixture(scope="module")
+def opened(lab: Lab, spelled: Callable[..., Path]) -> Iterator[list[Marked]]:
+    """A notebook with an annotator for each test, whose cells are still to be run."""
     folder = lab.folder / "annotator"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir()
     shutil.copy(spelled("mp4", num_frames=NUM_FRAMES), folder / "clip.mp4")
-    out = folder / "segments.csv"
-    out.write_text("video,start_seconds,end_seconds,label\nother.mp4,0,1,lunge\n", encoding="utf-8")
-    path = lab.write_notebook("annotator/annotator.ipynb", [SHOW])
-    notebook = lab.open(path, height=1100)
-    notebook.run_all()
-    marked = Marked(notebook, out)
-    marked.ready()
-    yield marked
+    others = "video,start_seconds,end_seconds,label\nother.mp4,0,1,lunge\n"
+    for name in FILES:
+        (folder / name).write_text(others, encoding="utf-8")
+    cells = [SHOW.format(name=name) for name in FILES]
+    notebook = lab.open(lab.write_notebook("annotator/annotator.ipynb", cells), height=1100)
+    yield [Marked(notebook, folder / name, cell) for cell, name in enumerate(FILES)]
     assert notebook.messages == []
     notebook.close()
-    assert "other.mp4,0,1,lunge" in out.read_text(encoding="utf-8")
+    for name in FILES:
+        assert "other.mp4,0,1,lunge" in (folder / name).read_text(encoding="utf-8")
 
 
-def test_segments_are_marked_moved_and_there_again(marked: Marked) -> None:
+def test_segments_are_marked_moved_and_there_again(opened: list[Marked]) -> None:
+    marked = opened[0]
+    marked.run()
     page = marked.notebook.page
     # A number starts and ends; another one ends and starts; the frame on screen counts.
     marked.go_to(3)
@@ -188,25 +195,25 @@ def test_segments_are_marked_moved_and_there_again(marked: Marked) -> None:
     assert barriers(page, ".vidlab-player") == []
 
     # Another run shows them; so does another kernel.
-    marked.notebook.run_cell(0)
-    marked.ready()
+    marked.run()
     expect(marked.part.locator("tbody tr")).to_have_count(3)
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
-    marked.notebook.run_cell(0)
-    marked.ready()
+    marked.run()
     expect(marked.part.locator("tbody tr")).to_have_count(3)
     marked.go_to(40)
     marked.press("Backspace")
     assert marked.frames() == left[:2]
 
 
-def test_what_cannot_be_saved_is_said_and_kept(marked: Marked) -> None:
+def test_what_cannot_be_saved_is_said_and_kept(opened: list[Marked]) -> None:
+    marked = opened[1]
+    marked.run()
     good = marked.out.read_bytes()
     marked.out.write_text("somebody is at work here", encoding="utf-8")
     marked.go_to(3)
     marked.press("1", ".", "1")
     expect(marked.part).to_have_attribute("data-saved", "failed")
-    expect(marked.part.get_by_role("alert")).to_contain_text("'segments.csv' lacks the columns")
+    expect(marked.part.get_by_role("alert")).to_contain_text("'others.csv' lacks the columns")
     expect(marked.part.locator("tbody tr")).to_have_count(1)
     assert marked.out.read_text(encoding="utf-8") == "somebody is at work here"
     assert barriers(marked.notebook.page, ".vidlab-player") == []
