@@ -106,7 +106,7 @@ def ship_movinet(size: str) -> None:
     print(card.name, accuracy)
     with tempfile.TemporaryDirectory() as folder:
         calibration = calibration_videos(Path(folder), card)
-        for to in ("litert-int8", "litert", "savedmodel"):
+        for to in ("savedmodel", "litert", "litert-int8"):
             target = TARGETS[to]
             path = Path(folder) / f"{card.name}{target.suffix}"
             vl.export(model, path, to=to, calibration=calibration)
@@ -117,8 +117,9 @@ def ship_movinet(size: str) -> None:
             if shipped.is_dir():
                 for beside in ("card.toml", "certificate.json", "certificate.png"):
                     (shipped / beside).unlink()
-            variant = about(shipped, target.variant, target.precision, target.format)
-            if target.variant == "int8":
+            name = "int8" if to == "litert-int8" else to
+            variant = about(shipped, name, target.precision, target.format)
+            if name == "int8":
                 held_out = clips(StickActions, HELD_OUT_SEEDS, model)
                 top1 = vl.evaluate(vl.load_model(shipped, card=card), held_out).top1
                 variant = replace(variant, top1=round(100.0 * top1, 1))
