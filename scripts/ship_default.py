@@ -14,7 +14,6 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ import safetensors
 import torch
 from train_default import (
     FRAME_RATE,
-    NUM_FRAMES,
+    NUM_TRAINING_CLIPS,
     PICTURE_PX,
     PICTURES,
     STAGES,
@@ -67,18 +66,12 @@ def measure(model: Model) -> dict[str, float]:
 
     Of a pair only its two labels are compared, so that guessing gives 50.
     """
-    held_out = vl.evaluate(model, clips(StickActions, HELD_OUT_SEEDS, model))
+    held_out = vl.evaluate(model, StickActions(HELD_OUT_SEEDS))
     measured = {"top1": held_out.top1, "top5": held_out.top5}
     seeds = [seed for seed in PAIR_SEEDS if any(label_of(seed) in pair for pair in TIME_ONLY_PAIRS)]
     for name, kind in (("pairs", StickActions), ("pairs_shuffled", ShuffledFrames)):
-        measured[name] = pair_accuracy(vl.evaluate(model, clips(kind, seeds, model)))
+        measured[name] = pair_accuracy(vl.evaluate(model, kind(seeds)))
     return {name: round(100.0 * value, 1) for name, value in measured.items()}
-
-
-def clips(kind: type[StickActions], seeds: Sequence[int], model: Model) -> StickActions:
-    """Return clips of the size that a model takes."""
-    size_px = model.preprocessing.height_px
-    return kind(seeds, size_px=size_px, frame_rate=FRAME_RATE, num_frames=NUM_FRAMES)
 
 
 def pair_accuracy(evaluation: vl.Evaluation) -> float:
@@ -96,7 +89,7 @@ def pair_accuracy(evaluation: vl.Evaluation) -> float:
 def ship_movinet(size: str) -> None:
     """Write the weights of a trained MoViNet, its exports and its card."""
     card = card_of(size, STAGES[size][-1].size_px)
-    trained = WORK / f"{size}-{len(STAGES[size])}" / "model.safetensors"
+    trained = WORK / size / "model.safetensors"
     network = load_safetensors(trained)
     file = PACKAGE_WEIGHTS / f"{card.name}.safetensors"
     save_safetensors(file, network.config, network.state_dict(), half=True)
@@ -105,7 +98,7 @@ def ship_movinet(size: str) -> None:
     accuracy = measure(model)
     print(card.name, accuracy)
     with tempfile.TemporaryDirectory() as folder:
-        calibration = calibration_videos(Path(folder), card)
+        calibration = calibration_videos(Path(folder))
         for to in ("savedmodel", "litert", "litert-int8"):
             target = TARGETS[to]
             path = Path(folder) / f"{card.name}{target.suffix}"
@@ -120,20 +113,15 @@ def ship_movinet(size: str) -> None:
             name = "int8" if to == "litert-int8" else to
             variant = about(shipped, name, target.precision, target.format)
             if name == "int8":
-                held_out = clips(StickActions, HELD_OUT_SEEDS, model)
+                held_out = StickActions(HELD_OUT_SEEDS)
                 top1 = vl.evaluate(vl.load_model(shipped, card=card), held_out).top1
                 variant = replace(variant, top1=round(100.0 * top1, 1))
                 print(card.name, "int8", variant.top1)
             else:
                 variant = replace(variant, same_weights_as="float")
             variants.append(variant)
-    seconds = sum(
-        float(row.rsplit(",", 1)[1])
-        for number in range(1, len(STAGES[size]) + 1)
-        for row in (WORK / f"{size}-{number}" / "history.csv").read_text().splitlines()[-1:]
-    )
     full = replace(card, title=f"{card.title} (24 actions of drawn people)")
-    write(full, accuracy, seconds, variants)
+    write(full, accuracy, trained, variants)
 
 
 def ship_pictures() -> None:
@@ -165,9 +153,7 @@ def ship_pictures() -> None:
         variants.append(replace(variant, same_weights_as="float"))
     accuracy = measure(vl.load_model(file, card=card))
     print(card.name, accuracy)
-    with safetensors.safe_open(trained, framework="pt") as stream:
-        seconds = float(stream.metadata()["seconds"])
-    write(card, accuracy, seconds, variants)
+    write(card, accuracy, trained, variants)
 
 
 def about(path: Path, name: str, precision: str, format_: str) -> Variant:
@@ -186,20 +172,21 @@ def about(path: Path, name: str, precision: str, format_: str) -> Variant:
     )
 
 
-def calibration_videos(folder: Path, card: ModelCard) -> list[Path]:
+def calibration_videos(folder: Path) -> list[Path]:
     """Return clips to measure the ranges of 8-bit integers on, two of each label."""
-    size_px = card.preprocessing.height_px
-    written = write_stick_actions(folder / "calibration", seeds=CALIBRATION_SEEDS, size_px=size_px)
+    written = write_stick_actions(folder / "calibration", seeds=CALIBRATION_SEEDS)
     return sorted(written.rglob("*.mp4"))
 
 
 def write(
-    card: ModelCard, accuracy: dict[str, float], seconds: float, variants: list[Variant]
+    card: ModelCard, accuracy: dict[str, float], trained: Path, variants: list[Variant]
 ) -> None:
     """Write a card, with what was measured and how it came about."""
+    with safetensors.safe_open(trained, framework="pt") as stream:
+        seconds = float(stream.metadata()["seconds"])
     training = {
         "command": "make train-default",
-        "seeds": f"0 to {STAGES['a0'][0].num_clips - 1}",
+        "seeds": f"0 to {NUM_TRAINING_CLIPS - 1}",
         "validation_seeds": f"{VALIDATION_SEEDS.start} to {VALIDATION_SEEDS.stop - 1}",
         "held_out_seeds": f"{HELD_OUT_SEEDS.start} to {HELD_OUT_SEEDS.stop - 1}",
         "pair_seeds": f"{PAIR_SEEDS.start} to {PAIR_SEEDS.stop - 1}",

@@ -1,33 +1,36 @@
 """Train the models that ship with vidlab: ``make train-default``.
 
-They learn StickActions from nothing but seeds, first on small pictures, then on full ones: two
-MoViNets, and a network that looks at single pictures, for comparison. A GPU is used if there is
-one; a run that was ended goes on where it was. What training wrote, with the rendered clips (8 GB),
-lies in ``.cache/train-default`` and may be deleted when ``scripts/ship_default.py`` has measured
-the models and put them into the package.
+They learn StickActions from nothing but seeds: two MoViNets, and a network that looks at single
+pictures, for comparison. A MoViNet first learns what one frame shows, then what frames in a row
+mean, on small pictures and then on full ones; on the way it also says where the joints are, which
+makes it find the person. A GPU is used if there is one; a run that was ended goes on where it was.
+
+What training wrote, with the rendered clips (6 GB), lies in ``.cache/train-default`` and may be
+deleted when ``scripts/ship_default.py`` has measured the models and put them into the package.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
+import os
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, interpolate
 
-import vidlab as vl
-from vidlab.core.labels import LabelMap
-from vidlab.datasets import STICK_ACTIONS, StickActions
-from vidlab.models.backends.torch_backend import TorchModel, runtime
-from vidlab.models.base import Provenance, Selection, default_num_threads
+from vidlab.core.console import say
+from vidlab.datasets import KEYPOINT_NAMES, STICK_ACTIONS, label_of, render_clip
 from vidlab.models.card import ModelCard
-from vidlab.models.convert import load_safetensors, save_safetensors
+from vidlab.models.convert import save_safetensors
 from vidlab.models.frame_cnn import FrameCNN
 from vidlab.models.movinet import MoViNet, MovinetConfig
-from vidlab.training import FitResult
 from vidlab.transforms import Preprocessing
 
 ROOT = Path(__file__).parents[1]
@@ -35,12 +38,17 @@ WORK = ROOT / ".cache" / "train-default"
 PICTURES = "pictures"
 SEED = 0
 
-# Training takes the seeds from 0, the sample videos those from 9,000,000; no ranges meet.
+# None of the ranges of seeds meet; the sample videos have those from 9,000,000.
+NUM_TRAINING_CLIPS = 10_000
 VALIDATION_SEEDS = range(5_000_000, 5_000_240)
 
 FRAME_RATE = 5.0
 NUM_FRAMES = 16
 PICTURE_PX = 112
+
+_POSE_WEIGHT = 5.0
+_MOST_GRADIENT = 5.0
+_SAVE_EVERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -49,145 +57,306 @@ class Stage:
 
     Attributes:
         size_px: Width and height of the pictures that the network sees.
-        rendered_px: Those of the pictures that are kept on disk.
-        num_clips: How many different clips there are; each is seen once an epoch.
-        epochs: How often.
-        learning_rate: The highest.
-        batch_size: Clips at once.
+        num_frames: Of each clip, 1 for single pictures.
+        steps: How many batches.
+        batch_size: Clips in each.
+        learning_rate: The highest; it grows over the first steps and falls as a cosine.
+        rendered_px: Width and height of the pictures that are rendered.
+        num_clips: How many there are.
     """
 
     size_px: int
-    rendered_px: int
-    num_clips: int
-    epochs: int
+    num_frames: int
+    steps: int
+    batch_size: int
     learning_rate: float
-    batch_size: int = 24
+    rendered_px: int = 112
+    num_clips: int = NUM_TRAINING_CLIPS
 
 
-# Most is learnt on small pictures: a step at 64 pixels takes a quarter of one at 112.
 STAGES = {
     "a0": (
-        Stage(64, 112, 10_000, 8, 3e-3),
-        Stage(112, 112, 10_000, 2, 1e-3),
-        Stage(172, 172, 2_000, 1, 4e-4),
+        Stage(64, 1, 12_000, 64, 2e-3),
+        Stage(64, NUM_FRAMES, 2_500, 24, 1.5e-3),
+        Stage(128, NUM_FRAMES, 700, 16, 6e-4, rendered_px=172, num_clips=3_000),
     ),
     "xs": (
-        Stage(64, 112, 10_000, 8, 4e-3),
-        Stage(112, 112, 10_000, 2, 1.5e-3),
+        Stage(64, 1, 12_000, 64, 2e-3),
+        Stage(64, NUM_FRAMES, 2_500, 24, 1.5e-3),
+        Stage(128, NUM_FRAMES, 700, 16, 6e-4, rendered_px=172, num_clips=3_000),
     ),
 }
 
 
-class Rendered(StickActions):
-    """Clips rendered once, and read from the disk after that."""
+class Clips:
+    """Clips rendered once, and read from the disk after that; so they are after an interruption.
+
+    Attributes:
+        frames: uint8 ``[N, T, 3, H, W]``.
+        keypoints: x and y from 0 to 1 and COCO's visibility, float32 ``[N, T, 17, 3]``.
+        class_ids: int64 ``[N]``.
+    """
 
     def __init__(self, seeds: range, size_px: int) -> None:
-        super().__init__(seeds, size_px=size_px, frame_rate=FRAME_RATE, num_frames=NUM_FRAMES)
         WORK.mkdir(parents=True, exist_ok=True)
-        path = WORK / f"clips-{seeds.start}-{seeds.stop}-{size_px}px.bin"
-        self._clips_path, self._done_path = path, path.with_suffix(".done")
-        for file, size in ((path, len(seeds) * self._num_bytes), (self._done_path, len(seeds))):
-            if not file.exists():
-                with file.open("wb") as out:
-                    out.truncate(size)
+        num, size = len(seeds), size_px
+        name = f"clips-{seeds.start}-{seeds.stop}-{size}px"
+        self.class_ids = torch.tensor([STICK_ACTIONS.index(label_of(seed)) for seed in seeds])
+        self.frames = _array(name, "frames", np.uint8, (num, NUM_FRAMES, 3, size, size))
+        joints = len(KEYPOINT_NAMES)
+        self.keypoints = _array(name, "keypoints", np.float32, (num, NUM_FRAMES, joints, 3))
+        done = _array(name, "done", np.uint8, (num,))
+        missing = np.flatnonzero(done == 0)
+        if missing.size:
+            say(f"rendering {missing.size} clips")
+        for at in missing.tolist():
+            clip = render_clip(
+                seeds[at], size_px=size, frame_rate=FRAME_RATE, num_frames=NUM_FRAMES
+            )
+            self.frames[at] = clip.rgb.transpose(0, 3, 1, 2)
+            self.keypoints[at] = clip.keypoints / np.float32([size, size, 1])
+            done[at] = 1
+
+    def batch(
+        self, clips: list[int], times: list[slice], size_px: int, *, antialias: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return frames in [0, 1] ``[B, T, 3, size_px, size_px]``, keypoints and class ids.
+
+        Without `antialias` they are resized as by the models' own preprocessing.
+        """
+        rgb = np.stack([self.frames[at, when] for at, when in zip(clips, times, strict=True)])
+        frames = torch.from_numpy(rgb).flatten(0, 1).float() / 255.0
+        if size_px != rgb.shape[-1]:
+            size = (size_px, size_px)
+            frames = interpolate(frames, size, mode="bilinear", antialias=antialias)
+        joints = np.stack([self.keypoints[at, when] for at, when in zip(clips, times, strict=True)])
+        frames = frames.reshape(*rgb.shape[:3], size_px, size_px)
+        return frames, torch.from_numpy(joints), self.class_ids[clips]
+
+
+def _array(name: str, what: str, dtype: type, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    path = WORK / f"{name}.{what}"
+    return np.memmap(path, dtype, "r+" if path.exists() else "w+", shape=shape)
+
+
+class Learner(nn.Module):
+    """A MoViNet that also says where the joints are.
+
+    The joints come out of the last features that are still a good map of the picture: one map a
+    joint, and of each its centre of mass.
+    """
+
+    def __init__(self, size: str) -> None:
+        super().__init__()
+        self.network = new_network(size)
+        *_, name = (name for name in self.network.layers if name.startswith("block3"))
+        self.network.layers[name].register_forward_hook(self._keep)
+        self._map = torch.empty(0)
+        with torch.no_grad():
+            self._answer(torch.zeros(1, 1, 3, 64, 64))
+        self.joints = nn.Conv2d(self._map.shape[1], len(KEYPOINT_NAMES), 1)
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits after each frame ``[B, T, C]``, and joints ``[B, T, 17, 2]`` in [0, 1]."""
+        logits = self._answer(frames)
+        maps = self.joints(self._map)
+        rows, columns = maps.shape[2:]
+        shares = maps.flatten(2).softmax(dim=-1).unflatten(2, (rows, columns))
+        x = (shares.sum(dim=2) * _centres(columns, maps)).sum(dim=-1)
+        y = (shares.sum(dim=3) * _centres(rows, maps)).sum(dim=-1)
+        return logits, torch.stack((x, y), dim=-1).unflatten(0, frames.shape[:2])
+
+    def _answer(self, frames: Tensor) -> Tensor:
+        state = self.network.init_state(len(frames))
+        logits: Tensor = self.network.step(frames, state)[0]
+        return logits
+
+    def _keep(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        self._map = output
+
+
+def _centres(number: int, like: Tensor) -> Tensor:
+    return (torch.arange(number, device=like.device) + 0.5) / number
+
+
+class Training:
+    """One model's way through its stages; whatever it draws, it draws from stage and step."""
+
+    def __init__(self, size: str) -> None:
+        self.size, self.stages = size, STAGES[size]
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.folder = WORK / size
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.learner = Learner(size).to(self.device)
+        self.stage = self.step = 0
+        self.seconds = 0.0
+        self.optimizer = self._optimizer()
+        self._resume()
+
+    def run(self) -> Path:
+        """Go through the stages that are left; return the weights."""
+        while self.stage < len(self.stages):
+            self._run_stage(self.stages[self.stage])
+            self.stage, self.step = self.stage + 1, 0
+            self.optimizer = self._optimizer()
+            self._save()
+        path = self.folder / "model.safetensors"
+        network = self.learner.network.cpu().eval()
+        about = {"seconds": f"{self.seconds:.0f}"}
+        save_safetensors(path, network.config, network.state_dict(), provenance=about)
+        return path
 
     @property
-    def _num_bytes(self) -> int:
-        return self.num_frames * 3 * self.size_px**2
+    def _is_last(self) -> bool:
+        return self.stage == len(self.stages) - 1
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        """Read an item; render it first, if no process has."""
-        shape = (self.num_frames, 3, self.size_px, self.size_px)
-        at = index * self._num_bytes
-        done = np.memmap(self._done_path, np.uint8, "r+")
-        if done[index]:
-            frames = np.fromfile(self._clips_path, np.uint8, self._num_bytes, offset=at)
-            return torch.from_numpy(frames).reshape(shape), self.class_id(index)
-        video, class_id = super().__getitem__(index)
-        with self._clips_path.open("r+b") as file:
-            file.seek(at)
-            file.write(video.numpy().tobytes())
-        done[index] = 1
-        return video, class_id
+    def _run_stage(self, stage: Stage) -> None:
+        self.clips = Clips(range(stage.num_clips), stage.rendered_px)
+        self.validation = Clips(VALIDATION_SEEDS, stage.rendered_px)
+        self.learner.train()
+        begin = saved = time.monotonic()
+        tally: list[tuple[float, float, float]] = []
+        while self.step < stage.steps:
+            tally.append(self._train(stage))
+            self.step += 1
+            now = time.monotonic()
+            if now - saved > _SAVE_EVERY_SECONDS:
+                self.seconds += now - begin
+                begin = saved = now
+                self._save()
+                self._say(tally)
+                tally = []
+        self.seconds += time.monotonic() - begin
+        accuracy = self._validate(stage)
+        self._say(tally, f"; {accuracy:.1%} of the validation clips are right at their end")
 
-
-def train(size: str, *, num_workers: int = 0, num_threads: int | None = None) -> FitResult:
-    """Train one model, stage after stage.
-
-    Args:
-        size: Of the MoViNet: ``"a0"`` or ``"xs"``.
-        num_workers: Processes that read clips.
-        num_threads: Threads to compute with; None takes every core.
-    """
-    result = None
-    for number, stage in enumerate(STAGES[size], start=1):
-        card = card_of(size, stage.size_px)
-        network = new_network(size) if result is None else result.model.network
-        result = vl.fit(
-            as_model(network, card),
-            Rendered(range(stage.num_clips), stage.rendered_px),
-            validation=Rendered(VALIDATION_SEEDS, stage.rendered_px),
-            out=WORK / f"{size}-{number}",
-            train="all",
-            loss_on="every",
-            batch_norm="update",
-            epochs=stage.epochs,
-            batch_size=stage.batch_size,
-            learning_rate=stage.learning_rate,
-            num_frames=NUM_FRAMES,
-            patience=None,
-            seed=SEED,
-            num_workers=num_workers,
-            num_threads=num_threads,
+    def _train(self, stage: Stage) -> tuple[float, float, float]:
+        rng = np.random.default_rng((SEED, self.stage, self.step))
+        chosen = rng.choice(stage.num_clips, stage.batch_size, replace=False).tolist()
+        latest = NUM_FRAMES - stage.num_frames + 1
+        times = [slice(at, at + stage.num_frames) for at in rng.integers(latest, size=len(chosen))]
+        frames, truth, class_ids = self.clips.batch(
+            chosen, times, stage.size_px, antialias=not self._is_last
         )
-        print(result)
-    assert result is not None
-    return result
+        light = torch.from_numpy(rng.uniform(0.8, 1.2, (len(chosen), 1, 1, 1, 1)).astype("float32"))
+        frames, truth, class_ids = (
+            each.to(self.device) for each in (frames * light, truth, class_ids)
+        )
+        logits, joints = self.learner(frames)
+        is_inside = (truth[..., 2:] > 0).float()
+        off = ((joints - truth[..., :2]).abs() * is_inside).sum() / (2.0 * is_inside.sum() + 1e-6)
+        loss = label_loss(logits, class_ids)
+        self.optimizer.zero_grad()
+        (loss + _POSE_WEIGHT * off).backward()
+        nn.utils.clip_grad_norm_(self.learner.parameters(), _MOST_GRADIENT)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(stage, self.step)
+        self.optimizer.step()
+        right = (logits[:, -1].argmax(dim=-1) == class_ids).float().mean()
+        return loss.item(), off.item(), right.item()
+
+    @torch.no_grad()
+    def _validate(self, stage: Stage) -> float:
+        self.learner.eval()
+        right = 0
+        for first in range(0, len(VALIDATION_SEEDS), 24):
+            chosen = list(range(first, min(first + 24, len(VALIDATION_SEEDS))))
+            whole = [slice(0, NUM_FRAMES)] * len(chosen)
+            frames, _, class_ids = self.validation.batch(
+                chosen, whole, stage.size_px, antialias=not self._is_last
+            )
+            logits, _ = self.learner(frames.to(self.device))
+            right += int((logits[:, -1].argmax(dim=-1).cpu() == class_ids).sum())
+        return right / len(VALIDATION_SEEDS)
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        parameters = list(self.learner.parameters())
+        groups = [
+            {"params": [each for each in parameters if each.ndim > 1], "weight_decay": 0.02},
+            {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups)
+
+    def _save(self) -> None:
+        path = self.folder / "checkpoint.pt"
+        part = path.with_suffix(".part")
+        torch.save(
+            {
+                "stages": repr(self.stages),
+                "learner": self.learner.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "at": (self.stage, self.step, self.seconds),
+            },
+            part,
+        )
+        part.replace(path)
+
+    def _resume(self) -> None:
+        path = self.folder / "checkpoint.pt"
+        if not path.is_file():
+            return
+        found = torch.load(path, weights_only=True, map_location=self.device)
+        self.learner.load_state_dict(found["learner"])
+        self.optimizer.load_state_dict(found["optimizer"])
+        self.stage, self.step, self.seconds = found["at"]
+        if found["stages"] != repr(self.stages):
+            say(f"{path} is of other stages; it goes on from its weights")
+        say(f"{self.size} goes on at stage {self.stage + 1}, step {self.step}")
+
+    def _say(self, tally: list[tuple[float, float, float]], more: str = "") -> None:
+        loss, off, right = np.mean(tally, axis=0) if tally else (math.nan,) * 3
+        where = f"stage {self.stage + 1}, step {self.step} of {self.stages[self.stage].steps}"
+        what = f"loss {loss:.3f}, joints {off:.3f} off, {right:.1%} right{more}"
+        print(f"{self.size}: {where}, {self.seconds / 60:.0f} min: {what}", flush=True)
 
 
-def train_pictures(*, num_threads: int | None = None) -> FrameCNN:
-    """Train the network that looks at single pictures, or read what was trained before.
+def label_loss(logits: Tensor, class_ids: Tensor) -> Tensor:
+    """Return the cross-entropy after every frame ``[B, T, C]``, which counts more to the end."""
+    num_frames = logits.shape[1]
+    weights = torch.linspace(0.3, 1.0, num_frames, device=logits.device)
+    if num_frames == 1:
+        weights = torch.ones(1, device=logits.device)
+    each = cross_entropy(
+        logits.flatten(0, 1), class_ids.repeat_interleave(num_frames), reduction="none"
+    )
+    return (each.unflatten(0, (-1, num_frames)) * (weights / weights.mean())).mean()
 
-    Args:
-        num_threads: Threads to compute with; None takes every core.
-    """
+
+def learning_rate(stage: Stage, step: int) -> float:
+    """Return the learning rate of a step: up over a twentieth of the steps, down as a cosine."""
+    up = min(1.0, (step + 1) / (0.05 * stage.steps))
+    return stage.learning_rate * up * 0.5 * (1.0 + math.cos(math.pi * step / stage.steps))
+
+
+def train_pictures() -> Path:
+    """Train the network of single pictures, where it is not there yet; return its weights."""
     path = WORK / PICTURES / "model.safetensors"
     if path.is_file():
-        network = load_safetensors(path)
-        assert isinstance(network, FrameCNN)
-        return network
-    if num_threads is not None:
-        torch.set_num_threads(num_threads)
+        return path
     begin = time.monotonic()
-    clips = Rendered(range(STAGES["a0"][0].num_clips), PICTURE_PX)
+    clips = Clips(range(NUM_TRAINING_CLIPS), PICTURE_PX)
     torch.manual_seed(SEED)
     network = FrameCNN(len(STICK_ACTIONS)).train()
-    epochs, clips_at_once, frames_of_each = 4, 64, 4
-    steps = epochs * (len(clips) // clips_at_once)
+    steps, batch_size = 2_500, 64
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
-    chance = torch.Generator().manual_seed(SEED)
+    rng = np.random.default_rng(SEED)
     for step in range(steps):
-        if step % (steps // epochs) == 0:
-            order = torch.randperm(len(clips), generator=chance).tolist()
-            done = 0
-        chosen = [clips[index] for index in order[done : done + clips_at_once]]
-        done += clips_at_once
-        which = torch.randint(NUM_FRAMES, (clips_at_once, frames_of_each), generator=chance)
-        frames = torch.cat([video[at] for (video, _), at in zip(chosen, which, strict=True)])
-        truth = torch.tensor([class_id for _, class_id in chosen]).repeat_interleave(frames_of_each)
-        loss = torch.nn.functional.cross_entropy(network(frames.float() / 255.0), truth)
+        chosen = rng.choice(NUM_TRAINING_CLIPS, batch_size, replace=False).tolist()
+        times = [slice(at, at + 1) for at in rng.integers(NUM_FRAMES, size=batch_size)]
+        frames, _, class_ids = clips.batch(chosen, times, PICTURE_PX)
+        loss = cross_entropy(network(frames[:, 0]), class_ids)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        if step % 50 == 0:
+        if step % 100 == 0:
             print(f"pictures: step {step} of {steps}, loss {loss.item():.3f}", flush=True)
     network.eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     seconds = {"seconds": f"{time.monotonic() - begin:.0f}"}
     save_safetensors(path, network, network.state_dict(), provenance=seconds)
-    return network
+    return path
 
 
 def new_network(size: str) -> MoViNet:
@@ -201,7 +370,11 @@ def new_network(size: str) -> MoViNet:
     for name, parameter in network.named_parameters():
         if name.endswith("residual_scale"):
             # From zero a layer has to find out first that it is of use, which takes long.
-            torch.nn.init.ones_(parameter)
+            nn.init.ones_(parameter)
+        if name.endswith("temporal_conv.weight"):
+            # Frames before the last one say nothing at first: one frame at a time cannot teach it.
+            with torch.no_grad():
+                parameter[:, :, :-1] = 0.0
     return network
 
 
@@ -220,31 +393,15 @@ def card_of(size: str, size_px: int) -> ModelCard:
     )
 
 
-def as_model(network: MoViNet, card: ModelCard) -> TorchModel:
-    """Return a network that was made here as a model to train."""
-    return TorchModel(
-        network,
-        card=card,
-        variant="float",
-        labels=LabelMap.named("stick-actions"),
-        provenance=Provenance(weights_file="", weights_sha256="", place="path", runtime=runtime()),
-        num_threads=default_num_threads(),
-        selection=Selection(),
-    )
-
-
 def main() -> int:
     """Train what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", metavar="SIZE", help="a0, xs, pictures (default: all)")
-    parser.add_argument("--workers", type=int, default=0, help="processes that read clips")
     parser.add_argument("--threads", type=int, help="to compute with (default: every core)")
     options = parser.parse_args()
+    torch.set_num_threads(options.threads or os.cpu_count() or 1)
     for size in options.sizes or [*STAGES, PICTURES]:
-        if size == PICTURES:
-            train_pictures(num_threads=options.threads)
-            continue
-        train(size, num_workers=options.workers, num_threads=options.threads)
+        print(train_pictures() if size == PICTURES else Training(size).run())
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,6 @@ SEEDS = range(6_500_000, 6_500_096)
 def no_other_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDLAB_MODELS", raising=False)
     monkeypatch.setenv("VIDLAB_CACHE", str(tmp_path / "cache"))
-
-
-def clips_for(model: Model, seeds: object = SEEDS, **options: object) -> StickActions:
-    return StickActions(seeds, size_px=model.preprocessing.height_px, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -100,7 +97,7 @@ def test_what_the_card_says_is_so(name: str) -> None:
     """On other clips than those of the card, so within what chance allows of 96."""
     model = vl.load_model(name, backend="torch")
     stated = card_named(name).accuracy["top1"] / 100
-    found = vl.evaluate(model, clips_for(model), progress=False)
+    found = vl.evaluate(model, StickActions(SEEDS), progress=False)
     spread = (stated * (1 - stated) / len(SEEDS)) ** 0.5
     assert found.top1 >= stated - 3.5 * spread - 0.01
 
@@ -110,10 +107,11 @@ def test_it_looks_at_time() -> None:
     other = {a: b for pair in TIME_ONLY_PAIRS for a, b in (pair, pair[::-1])}
     seeds = [seed for seed in range(6_600_000, 6_600_288) if label_of(seed) in other]
 
-    def share_right(model: Model, change: object = None) -> float:
+    def share_right(
+        model: Model, change: Callable[[torch.Tensor], torch.Tensor] | None = None
+    ) -> float:
         torch.manual_seed(0)
-        clips = clips_for(model, seeds, transform=change)
-        found = vl.evaluate(model, clips, progress=False)
+        found = vl.evaluate(model, StickActions(seeds, transform=change), progress=False)
         pairs = [(label, other[label]) for label in found.predictions["label"]]
         ids = np.array([[found.labels.id_of(label) for label in pair] for pair in pairs])
         own, its_other = np.take_along_axis(found.probabilities, ids, axis=1).T
