@@ -46,6 +46,7 @@ LARGE = {"num_bytes": plan.WHOLE_BYTES + 1}
         ("h264", MP4, "yuv420p", {"start_seconds": -0.5}, "remux", "video/mp4"),
         ("h264", MP4, "yuv420p", {"num_bytes": None}, "remux", "video/mp4"),
         ("h264", MP4, "yuv420p", {"ends_early": True}, "remux", "video/mp4"),
+        ("h264", MP4, "yuv420p", {"has_other_tracks": True}, "remux", "video/mp4"),
         ("vp8", MKV, "yuv420p", LARGE, "transcode", "video/mp4"),
         ("vp8", MP4, "yuv420p", {}, "transcode", "video/mp4"),
         ("h264", MP4, "yuv420p", {"obstacle": "Open."}, "transcode", "video/mp4"),
@@ -204,6 +205,26 @@ def test_a_file_whose_header_ends_before_its_last_frame_is_cut(spelled, page_of)
     assert (facts["how"], facts["why"]) == (
         "remux", "The file's header ends it before its last frame.",
     )  # fmt: skip
+
+
+def test_of_several_tracks_the_one_that_python_reads_goes(tmp_path: Path) -> None:
+    """Which one a browser would take is its own affair."""
+    path = tmp_path / "two.mp4"
+    with av.open(path, "w") as container:
+        streams = [container.add_stream("libx264", rate=rate) for rate in (10, 20)]
+        for stream, side in zip(streams, (64, 128), strict=True):
+            stream.width = stream.height = side
+            stream.pix_fmt = "yuv420p"
+        for stream, number in zip(streams, (10, 20), strict=True):
+            for _ in range(number):
+                rgb = np.zeros((stream.height, stream.width, 3), np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb)))
+            container.mux(stream.encode())
+    video = vl.Video(path)
+    assert video.num_video_tracks == 2
+    made = plan.plan_for(video, seconds=np.append(video.pts_seconds, video.end_seconds))
+    assert made.how == "remux"
+    assert "other tracks" in made.why
 
 
 @pytest.mark.parametrize("kind", ["hevc", "rotated-90", "offset"])
