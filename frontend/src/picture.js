@@ -7,9 +7,9 @@ import { clamp } from "./numbers.js";
 
 const SHOWN_WITHIN_MS = 600;
 
-// A frame's own stamp is the time of one of the video's frames, but for rounding. Some browsers put
+// A frame's timestamp is that of one of the video's frames, but for rounding. Some browsers put
 // something else there: the position of playing, or nothing.
-const STAMP_OFF_SECONDS = 1e-3;
+const TIMESTAMP_SLACK_SECONDS = 1e-3;
 
 // A seek takes some of the loop's last frame.
 const LOOP_EARLY_MS = 10;
@@ -40,8 +40,8 @@ export class Picture {
     this.onFrame = onFrame;
     this.canvas = h("canvas", { class: "vl-playing", "aria-hidden": "true", hidden: true });
     this.context = this.canvas.getContext("2d", { alpha: false });
-    /** @type {boolean | null} frames say which one they are; null until that is known */
-    this.isStamped = null;
+    /** @type {boolean | null} frames carry their own timestamps; null until that is known */
+    this.hasTimestamps = null;
     /** @type {Set<(index: number) => void>} hear where this picture is sent to, before it is there */
     this.moveListeners = new Set();
     /** @type {Media | null} */
@@ -83,28 +83,28 @@ export class Picture {
   watch() {
     if (!("requestVideoFrameCallback" in this.video)) return;
     this.callback = this.video.requestVideoFrameCallback((_now, { mediaTime }) => {
-      if (this.clock) this.came(this.clock.ofMedia(mediaTime));
+      if (this.clock) this.presented(this.clock.ofMedia(mediaTime));
       this.watch();
     });
   }
 
   /** A new frame is in the <video>. @param {number} index  the browser's word, or a newer one */
-  came(index) {
+  presented(index) {
     const { video, region } = this;
     const frame = video.paused ? null : this.look();
-    const stamped = frame && this.stampOf(frame, index);
-    if (!frame || stamped === null) {
+    const own = frame && this.indexOf(frame, index);
+    if (!frame || own === null) {
       frame?.close();
       this.uncover();
       this.report(index);
       return;
     }
     // Past the loop's end nothing is shown: it is going back.
-    const isPast = region && this.wanted === null && stamped >= region[1];
+    const isPast = region && this.wanted === null && own >= region[1];
     if (!isPast) this.draw(frame);
     frame.close();
-    if (isPast) this.keepInLoop(stamped, this.shown);
-    else this.report(stamped);
+    if (isPast) this.keepInLoop(own, this.shown);
+    else this.report(own);
   }
 
   /**
@@ -112,22 +112,22 @@ export class Picture {
    * @param {VideoFrame} frame
    * @param {number} told  what the browser told of
    */
-  stampOf(frame, told) {
+  indexOf(frame, told) {
     const { clock } = this;
     if (!clock) return null;
     const seconds = frame.timestamp / 1e6;
-    const stamped = clock.ofMedia(seconds);
-    const off = Math.abs(seconds + clock.offset - clock.start(stamped));
-    const isEmpty = this.isStamped === null && stamped === 0 && told > 1;
-    if (off > STAMP_OFF_SECONDS || isEmpty) this.isStamped = false;
-    else if (stamped > 0) this.isStamped = true;
-    return this.isStamped === false ? null : stamped;
+    const own = clock.ofMedia(seconds);
+    const off = Math.abs(seconds + clock.offset - clock.start(own));
+    const isEmpty = this.hasTimestamps === null && own === 0 && told > 1;
+    if (off > TIMESTAMP_SLACK_SECONDS || isEmpty) this.hasTimestamps = false;
+    else if (own > 0) this.hasTimestamps = true;
+    return this.hasTimestamps === false ? null : own;
   }
 
   /** The frame that the <video> shows now; to be closed. @returns {VideoFrame | null} */
   look() {
     const canTell = "VideoFrame" in window && "requestVideoFrameCallback" in this.video;
-    if (!canTell || this.isStamped === false) return null;
+    if (!canTell || this.hasTimestamps === false) return null;
     try {
       return new VideoFrame(this.video);
     } catch {
@@ -158,9 +158,9 @@ export class Picture {
   stopped() {
     this.letGo();
     if (this.canvas.hidden || this.wanted !== null || !this.clock) return;
-    const frame = this.isStamped ? this.look() : null;
-    const stamped = frame && this.stampOf(frame, this.shown ?? 0);
-    this.report(stamped ?? this.atCurrentTime());
+    const frame = this.hasTimestamps ? this.look() : null;
+    const own = frame && this.indexOf(frame, this.shown ?? 0);
+    this.report(own ?? this.atCurrentTime());
     frame?.close();
   }
 

@@ -253,7 +253,7 @@ def test_a_browser_whose_frames_say_nothing_shows_the_video_itself(
                     };
                 }
                 await goTo(20);
-                picture.isStamped = null;
+                picture.hasTimestamps = null;
                 const frames = [];
                 picture.onFrame = (index) => frames.push(index);
                 await picture.play();

@@ -23,7 +23,7 @@ from vidlab.core.images import data_url, jpeg
 from vidlab.core.palette import PALETTE, ink_on
 from vidlab.core.times import clock
 from vidlab.video.posters import Poster, posters
-from vidlab.widgets.payload import top_classes
+from vidlab.widgets.payload import letter_of, top_classes
 
 if TYPE_CHECKING:
     from vidlab.predictions import Predictions
@@ -143,7 +143,7 @@ def _rows_of(player: Player, texts: dict[str, str]) -> list[_Row]:
     if player._truth is not None:
         rows.append(("=", texts["truth"], list(player._truth.segments)))
     for number, (name, each) in enumerate(zip(player.model_names, player.predictions, strict=True)):
-        rows.append((chr(ord("A") + number % 26), name, _stretches(each)))
+        rows.append((letter_of(number), name, _stretches(each)))
     return rows
 
 

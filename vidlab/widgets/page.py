@@ -22,14 +22,7 @@ from vidlab.core.errors import OptionError, VideoDecodeError
 from vidlab.core.files import as_path, atomic_write, check_writable
 from vidlab.video import Video
 from vidlab.video.writer import VideoWriter, even
-from vidlab.widgets.media.plan import (
-    Plan,
-    ends_early,
-    has_other_tracks,
-    obstacle_in,
-    plan_playback,
-    title_of,
-)
+from vidlab.widgets.media.plan import Plan, plan_for, title_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
 
 if TYPE_CHECKING:
@@ -114,14 +107,7 @@ def save_html(player: Player, path: str | os.PathLike[str], *, max_mb: float) ->
 def _movie(player: Player, *, num_bytes: int, max_mb: float) -> _Movie:
     """Return the video in at most `num_bytes`: as it is where that plays and fits."""
     video = player.video
-    plan = plan_playback(
-        codec=video.codec, container=video.container, pixel_format=video.pixel_format,
-        rotation=video.rotation, is_mirrored=video.is_mirrored,
-        start_seconds=video.start_seconds, num_bytes=None if video.is_remote else 0,
-        has_alpha=video.metadata.get("alpha_mode") == "1", ends_early=ends_early(video),
-        has_other_tracks=has_other_tracks(video),
-        obstacle=obstacle_in(video.packets),
-    )  # fmt: skip
+    plan = plan_for(video)
     if plan.how == "direct":
         with video.open_bytes() as stream:
             if stream.seek(0, io.SEEK_END) <= num_bytes:

@@ -19,7 +19,6 @@ widget does: no port, no tunnel, no base64. A request ``{id, op, …}`` gets any
 from __future__ import annotations
 
 import contextlib
-import logging
 import operator
 import os
 import threading
@@ -33,7 +32,7 @@ import numpy as np
 import traitlets
 
 from vidlab.comparison import Comparison
-from vidlab.core.errors import OptionError, VideoError, VidlabError, WidgetError, refuse_unknown
+from vidlab.core.errors import OptionError, VideoError, WidgetError, refuse_unknown
 from vidlab.predictions import TABLE_COLUMNS, Predictions
 from vidlab.video import Video
 from vidlab.widgets import kept, links
@@ -44,6 +43,7 @@ from vidlab.widgets.annotations import (
     read_truth,
 )
 from vidlab.widgets.media import MediaServer, poster_of
+from vidlab.widgets.media.server import failure_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _STATIC = Path(__file__).parent / "static"
-_LOGGER = logging.getLogger(__name__)
 
 _MAX_TOP_K = 20
 _MIN_SPEED, _MAX_SPEED = 0.1, 4.0
@@ -563,7 +562,7 @@ class Player(anywidget.AnyWidget):
                 raise WidgetError(f"A request must be a JSON object; got {content!r:.80}.")
             self._answer(request, content)
         except Exception as error:  # told to the page, and logged where it is a fault of ours
-            self._fail(request, error)
+            self._reply(failure_of(request, error), [])
 
     def _answer(self, request: str, content: Mapping[str, Any]) -> None:
         token = str(content.get("token", ""))
@@ -603,14 +602,6 @@ class Player(anywidget.AnyWidget):
             truth=[] if self._truth is None else self._truth.in_frames(self.video),
         )
         self.send({"id": request, "result": content}, buffers)
-
-    def _fail(self, request: str, error: BaseException) -> None:
-        if isinstance(error, VidlabError):
-            message = str(error)
-        else:
-            _LOGGER.error("vidlab's player failed", exc_info=error)
-            message = f"Something went wrong in the kernel: {type(error).__name__}: {error}"
-        self.send({"id": request, "error": {"type": type(error).__name__, "message": message}})
 
     # ---- life --------------------------------------------------------------------------------
 

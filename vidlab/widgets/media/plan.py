@@ -92,7 +92,7 @@ def plan_playback(
         num_bytes: Size of the file; None where its bytes cannot be had (an address).
         has_alpha: Whether the browser would blend the picture with the page.
         ends_early: See `ends_early`.
-        has_other_tracks: See `has_other_tracks`.
+        has_other_tracks: Whether there are pictures or sound besides those that vidlab reads.
         obstacle: What keeps a browser from playing the stored pictures, see `obstacle_in`.
         cut_obstacle: What keeps them from being cut, see `cut_obstacle_in`.
     """
@@ -196,21 +196,23 @@ def ends_early(video: Video) -> bool:
     return stated is not None and stated <= float(video.pts_seconds[-1])
 
 
-def has_other_tracks(video: Video) -> bool:
-    """Tell whether there are pictures or sound besides those that vidlab reads."""
-    return video.num_video_tracks > 1 or video.num_audio_tracks > 1
+def plan_for(video: Video, *, seconds: NDArray[np.float64] | None = None) -> Plan:
+    """Decide how `video` gets into the browser; see `plan_playback` and `obstacle_in`.
 
-
-def plan_for(video: Video, *, seconds: NDArray[np.float64]) -> Plan:
-    """Decide how `video` gets into the browser; see `plan_playback` and `obstacle_in`."""
+    Args:
+        video: To be played.
+        seconds: Frame times and the end, to cut it by; None where it is to go in one piece,
+            however large.
+    """
+    size = 0 if seconds is None and not video.is_remote else _size_of(video)
     return plan_playback(
         codec=video.codec, container=video.container, pixel_format=video.pixel_format,
         rotation=video.rotation, is_mirrored=video.is_mirrored,
-        start_seconds=video.start_seconds, num_bytes=_size_of(video),
+        start_seconds=video.start_seconds, num_bytes=size,
         has_alpha=video.metadata.get("alpha_mode") == "1", ends_early=ends_early(video),
-        has_other_tracks=has_other_tracks(video),
+        has_other_tracks=video.num_video_tracks > 1 or video.num_audio_tracks > 1,
         obstacle=obstacle_in(video.packets),
-        cut_obstacle=cut_obstacle_in(video.packets, seconds=seconds),
+        cut_obstacle="" if seconds is None else cut_obstacle_in(video.packets, seconds=seconds),
     )  # fmt: skip
 
 
