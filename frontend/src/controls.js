@@ -47,6 +47,8 @@ export class Controls {
     this.length = h("span", { class: "vl-muted" });
     this.input = this.makeInput(commands);
     this.badge = h("span", { class: "vl-badge vl-muted vl-ellipsis" });
+    /** @type {[string, string]} its text and title */
+    this.badgeText = ["", ""];
     this.full = button("full", texts.fullScreen, commands.toggleFullScreen);
     this.full.hidden = !document.fullscreenEnabled;
     this.menu = button("settings", texts.settings, commands.toggleMenu);
@@ -146,7 +148,14 @@ export class Controls {
 
   /** A word about how the video is played. @param {string} text @param {string} [title] */
   showBadge(text, title = text) {
-    this.badge.textContent = text;
+    this.badgeText = [text, title];
+    this.say("");
+  }
+
+  /** Say something in the badge's place; nothing brings the badge back. @param {string} text */
+  say(text) {
+    const [shown, title] = text ? [text, text] : this.badgeText;
+    if (this.badge.textContent !== shown) this.badge.textContent = shown;
     this.badge.title = title;
   }
 }

@@ -41,6 +41,8 @@ function put(session, model, element) {
     link.close();
     view.close();
     session.views.delete(view);
-    if (session.driver === view) session.driver = null;
+    if (session.driver !== view) return;
+    session.driver = null;
+    for (const other of session.views) other.obeyPlaying(); // the first of them takes over
   };
 }

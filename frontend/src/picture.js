@@ -7,6 +7,10 @@ import { clamp } from "./numbers.js";
 
 const SHOWN_WITHIN_MS = 600;
 
+// A frame's timestamp is that of one of the video's frames, but for rounding. Some browsers put
+// something else there: the position of playing, or nothing.
+const TIMESTAMP_SLACK_SECONDS = 1e-3;
+
 // A seek takes some of the loop's last frame.
 const LOOP_EARLY_MS = 10;
 
@@ -22,8 +26,9 @@ const LOOK_EVERY_MS = 500;
  *
  * A playing <video> shows frames whether or not the page has time to say what is on them. So what
  * is seen while it plays is a copy on a canvas over it, drawn together with the words about it.
- * Only pages that are secure (https, or this machine) may look at the frame that they draw; on
- * others the <video> itself is seen, and the words may be a frame behind it.
+ * Only pages that are secure (https, or this machine) may look at the frame that they draw, and not
+ * every browser says which one it is; else the <video> itself is seen, and the words may be a frame
+ * behind it.
  */
 export class Picture {
   /**
@@ -35,6 +40,8 @@ export class Picture {
     this.onFrame = onFrame;
     this.canvas = h("canvas", { class: "vl-playing", "aria-hidden": "true", hidden: true });
     this.context = this.canvas.getContext("2d", { alpha: false });
+    /** @type {boolean | null} frames carry their own timestamps; null until that is known */
+    this.hasTimestamps = null;
     /** @type {Set<(index: number) => void>} hear where this picture is sent to, before it is there */
     this.moveListeners = new Set();
     /** @type {Media | null} */
@@ -76,32 +83,51 @@ export class Picture {
   watch() {
     if (!("requestVideoFrameCallback" in this.video)) return;
     this.callback = this.video.requestVideoFrameCallback((_now, { mediaTime }) => {
-      if (this.clock) this.came(this.clock.ofMedia(mediaTime));
+      if (this.clock) this.presented(this.clock.ofMedia(mediaTime));
       this.watch();
     });
   }
 
   /** A new frame is in the <video>. @param {number} index  the browser's word, or a newer one */
-  came(index) {
-    const { video, clock, region } = this;
+  presented(index) {
+    const { video, region } = this;
     const frame = video.paused ? null : this.look();
-    if (frame && clock) {
-      index = clock.ofMedia(frame.timestamp / 1e6);
-      // Past the loop's end nothing is shown: it is going back.
-      const isPast = region && this.wanted === null && index >= region[1];
-      if (!isPast) this.draw(frame);
-      frame.close();
-      if (isPast) {
-        this.keepInLoop(index, this.shown);
-        return;
-      }
+    const own = frame && this.indexOf(frame, index);
+    if (!frame || own === null) {
+      frame?.close();
+      this.uncover();
+      this.report(index);
+      return;
     }
-    this.report(index);
+    // Past the loop's end nothing is shown: it is going back.
+    const isPast = region && this.wanted === null && own >= region[1];
+    if (!isPast) this.draw(frame);
+    frame.close();
+    if (isPast) this.keepInLoop(own, this.shown);
+    else this.report(own);
+  }
+
+  /**
+   * Which frame a frame says it is; null where this browser does not say.
+   * @param {VideoFrame} frame
+   * @param {number} told  what the browser told of
+   */
+  indexOf(frame, told) {
+    const { clock } = this;
+    if (!clock) return null;
+    const seconds = frame.timestamp / 1e6;
+    const own = clock.ofMedia(seconds);
+    const off = Math.abs(seconds + clock.offset - clock.start(own));
+    const isEmpty = this.hasTimestamps === null && own === 0 && told > 1;
+    if (off > TIMESTAMP_SLACK_SECONDS || isEmpty) this.hasTimestamps = false;
+    else if (own > 0) this.hasTimestamps = true;
+    return this.hasTimestamps === false ? null : own;
   }
 
   /** The frame that the <video> shows now; to be closed. @returns {VideoFrame | null} */
   look() {
-    if (!("VideoFrame" in window)) return null;
+    const canTell = "VideoFrame" in window && "requestVideoFrameCallback" in this.video;
+    if (!canTell || this.hasTimestamps === false) return null;
     try {
       return new VideoFrame(this.video);
     } catch {
@@ -122,12 +148,19 @@ export class Picture {
     canvas.hidden = false;
   }
 
+  /** Show the <video> itself. */
+  uncover() {
+    this.canvas.hidden = true;
+    this.canvas.width = this.canvas.height = 0; // pictures of 4K take 33 MB
+  }
+
   /** Playing has stopped: the <video> may have gone on since the last frame that was told of. */
   stopped() {
     this.letGo();
     if (this.canvas.hidden || this.wanted !== null || !this.clock) return;
-    const frame = this.look();
-    this.report(frame ? this.clock.ofMedia(frame.timestamp / 1e6) : this.atCurrentTime());
+    const frame = this.hasTimestamps ? this.look() : null;
+    const own = frame && this.indexOf(frame, this.shown ?? 0);
+    this.report(own ?? this.atCurrentTime());
     frame?.close();
   }
 
@@ -139,10 +172,20 @@ export class Picture {
   report(index) {
     const before = this.shown;
     this.shown = index;
-    if (this.video.paused) this.canvas.hidden = true; // nothing moves: the <video> is exact
-    if (this.inFlight < 0 && this.wanted === index) this.settle();
+    if (this.video.paused) this.uncover(); // nothing moves: the <video> is exact
+    if (this.inFlight < 0 && this.wanted !== null && this.hasCome(this.wanted, index)) this.settle();
     if (index !== before) this.onFrame(index);
     this.keepInLoop(index, before);
+  }
+
+  /**
+   * Whether a frame asked for has been on screen; playing goes on from it before it is told of.
+   * @param {number} wanted
+   * @param {number} index  on screen
+   */
+  hasCome(wanted, index) {
+    if (index === wanted) return true;
+    return !this.video.paused && index > wanted && index <= this.atCurrentTime() + 1;
   }
 
   settle() {
@@ -309,7 +352,7 @@ export class Picture {
     this.inFlight = -1;
     this.shown = null;
     this.media = null;
-    this.canvas.hidden = true;
+    this.uncover();
   }
 
   close() {
@@ -317,6 +360,7 @@ export class Picture {
     clearTimeout(this.loopTimer);
     if ("cancelVideoFrameCallback" in this.video)
       this.video.cancelVideoFrameCallback(this.callback);
+    this.uncover();
     this.video.pause();
     this.video.removeAttribute("src");
     this.video.load();

@@ -142,7 +142,7 @@ export class Session {
         this.announce({
           phase: "loading",
           fraction: loaded / total,
-          codec: `${megabytes(loaded)} of ${megabytes(total)} MB`,
+          codec: `${megabytes(loaded)} / ${megabytes(total)} MB`,
         });
       }
     };

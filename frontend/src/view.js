@@ -325,7 +325,11 @@ export class View {
     });
     this.hear(video, "error", () => this.onVideoError());
     this.hear(video, "play", () => this.controls.showPlaying(true));
-    this.hear(video, "pause", () => this.controls.showPlaying(false));
+    this.hear(video, "pause", () => {
+      this.controls.showPlaying(false);
+      // Also where the browser itself did it: a key of the keyboard's, its own menu.
+      if (video.paused && !video.ended && this.session.driver === this) this.setPlaying(false);
+    });
     this.hear(video, "ended", () => {
       this.setPlaying(false);
       // At high speed the browser may leave the last frame out.
@@ -456,8 +460,10 @@ export class View {
 
   takeOver() {
     const { driver } = this.session;
-    if (driver !== this) driver?.video.pause();
     this.session.driver = this;
+    if (!driver || driver === this) return;
+    driver.video.pause();
+    this.obeyPlaying(); // what played there plays on here
   }
 
   /** @param {boolean} playing */
@@ -501,6 +507,7 @@ export class View {
 
   /** A frame came on screen. @param {number} index */
   onFrame(index) {
+    this.controls.say("");
     this.update(index);
     if (this.session.driver === this) this.post();
   }
@@ -665,6 +672,7 @@ export class View {
       this.postTimer = 0;
       const { clock, picture } = this;
       if (!clock || this.closed) return;
+      if (picture.shown === null && picture.wanted === null) return; // nothing is on screen
       const index = picture.current;
       if (index === this.model.get("frame_index")) return;
       this.posted = index;
@@ -703,7 +711,7 @@ export class View {
   announce(text, visibly = false) {
     if (this.closed) return;
     this.live.textContent = text;
-    if (visibly) this.controls.showBadge(text);
+    if (visibly) this.controls.say(text);
   }
 
   // ------------------------------------------------------------ life

@@ -20,10 +20,8 @@ def drawn(text: str) -> bytes:
 def no_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts, "installed_fonts", lambda: ())
     fonts._path_for.cache_clear()
-    fonts.font_for.cache_clear()
     yield
     fonts._path_for.cache_clear()
-    fonts.font_for.cache_clear()
 
 
 def test_latin_needs_no_installed_font(no_fonts, recwarn) -> None:
@@ -51,4 +49,3 @@ def test_files_that_are_no_fonts_are_passed_over(monkeypatch, tmp_path: Path) ->
     with pytest.warns(UserWarning, match="No installed font"):
         fonts.font_for("눈", 18)
     fonts._path_for.cache_clear()
-    fonts.font_for.cache_clear()

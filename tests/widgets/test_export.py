@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from synthetic import read_barcode
@@ -53,6 +54,35 @@ def test_sound_stays_in_step(spelled, tmp_path: Path) -> None:
     assert len(after) == pytest.approx(len(before), abs=64)
     span = slice(2000, min(len(before), len(after)) - 2000)
     assert np.corrcoef(before[span], after[span])[0, 1] > 0.98
+
+
+def test_sound_of_a_rate_that_aac_lacks_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "odd.mkv"
+    with av.open(path, "w") as container:
+        pictures = container.add_stream("libx264", rate=10)
+        pictures.width = pictures.height = 64
+        pictures.pix_fmt = "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=22_254, layout="mono")
+        tone = np.sin(np.arange(22_254) * 2 * np.pi * 440 / 22_254) * 12_000
+        samples = av.AudioFrame.from_ndarray(tone.astype(np.int16)[None], "s16", "mono")
+        samples.sample_rate, samples.pts = 22_254, 0
+        container.mux(sound.encode(samples))
+        black = np.zeros((64, 64, 3), np.uint8)
+        for _ in range(10):
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(black)))
+        container.mux(pictures.encode())
+    made = vl.Video(export(Player(vl.Video(path)), tmp_path / "out.mp4"))
+    assert made.audio_sample_rate == 48_000
+    heard = np.concatenate(list(made.audio_blocks()))[4000:40_000, 0]
+    loudest = np.abs(np.fft.rfft(heard)).argmax() * 48_000 / len(heard)
+    assert loudest == pytest.approx(440, abs=5)
+
+
+@pytest.mark.parametrize("stop", [3.0, "5"])
+def test_frames_are_whole_numbers(stop: object, player: Player, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="whole numbers of frames"):
+        export(player, tmp_path / "out.mp4", start=1, stop=stop)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_selection_is_exported(player: Player, tmp_path: Path) -> None:

@@ -234,6 +234,43 @@ def test_it_plays_to_the_end(
     assert shown[-1] == NUM_FRAMES - 1
 
 
+def test_a_browser_whose_frames_say_nothing_shows_the_video_itself(
+    tmp_path: Path, open_page: Callable[..., tuple[Page, Kernel]]
+) -> None:
+    """Some stamp every frame with the position of playing, or with nothing."""
+    make_video(tmp_path / "clip.mp4", num_frames=60, fps=20)
+    page, _ = open_page(vl.Video(tmp_path / "clip.mp4"))
+    found = page.evaluate(
+        """async () => {
+            await open();
+            await goTo(20);
+            const seen = [];
+            for (const stamp of [0, 1, null]) {
+                const Real = window.VideoFrame;
+                if (stamp !== null) {
+                    window.VideoFrame = function (source) {
+                        return new Real(source, { timestamp: stamp });
+                    };
+                }
+                await goTo(20);
+                picture.hasTimestamps = null;
+                const frames = [];
+                picture.onFrame = (index) => frames.push(index);
+                await picture.play();
+                await until(() => frames.length > 5, "five frames");
+                const covered = !picture.canvas.hidden;
+                video.pause();
+                await until(() => picture.canvas.hidden, "the video itself");
+                const isRight = picture.shown === read(video);
+                seen.push([covered, frames.every((each) => each >= 20), isRight]);
+                window.VideoFrame = Real;
+            }
+            return seen;
+        }"""
+    )
+    assert found == [[False, True, True], [False, True, True], [True, True, True]]
+
+
 @pytest.mark.usefixtures("segments")
 def test_the_buffer_is_bounded_and_what_was_thrown_out_comes_back(
     spelled: Callable[..., Path], open_page: Callable[..., tuple[Page, Kernel]]

@@ -61,6 +61,15 @@ def test_what_is_no_players_is_refused(players: list[Player], spelled) -> None:
     assert all(each._link is None for each in players)
 
 
+def test_it_goes_with_its_last_player(players: list[Player]) -> None:
+    grid = PlayerGrid(players)
+    for player in players[:-1]:
+        player.close()
+    assert grid.comm is not None
+    players[-1].close()
+    assert grid.comm is None
+
+
 def test_it_comes_back_after_closing(players: list[Player]) -> None:
     grid = PlayerGrid(players)
     grid.close()

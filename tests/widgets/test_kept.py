@@ -17,8 +17,9 @@ from synthetic import read_barcode
 
 import vidlab as vl
 from vidlab.core.palette import PALETTE
+from vidlab.models.base import Selection
 from vidlab.video.posters import posters
-from vidlab.widgets import Player, PlayerGrid
+from vidlab.widgets import Player, PlayerGrid, kept
 from vidlab.widgets.kept import kept_html
 
 # What JupyterLab's sanitizer leaves in an output that it does not trust.
@@ -139,6 +140,13 @@ def test_the_bands_have_the_colours_of_the_labels(video, predict_ids) -> None:
     assert color_at(1.5, 1) == PALETTE.color_of("kept two")
     assert color_at(1.5, 0) == PALETTE.color_of("kept three")
     assert color_at(0.5, 0) == "#FFFFFF"
+
+
+def test_a_label_that_is_denied_is_in_no_band(video, predict_ids) -> None:
+    labels = ["kept one", "kept two"]
+    told = predict_ids(video, [0] * 6 + [1] * 6, labels=labels)
+    told.selection = Selection(label_deny_list=("kept one",), score_threshold=0.5)
+    assert [label for _, _, label in kept._stretches(told)] == ["kept two"]
 
 
 def test_ten_thousand_rows_of_noise_stay_small(video) -> None:

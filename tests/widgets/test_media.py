@@ -18,9 +18,10 @@ from PIL import Image
 from synthetic import read_barcode
 
 import vidlab as vl
+from vidlab.core.errors import WidgetError
+from vidlab.video.writer import KEYFRAME_EVERY, exact_ticks
 from vidlab.widgets.media import MediaServer, Plan, plan, plan_playback, poster_of
-from vidlab.widgets.media.fmp4 import length_prefixed, starts_anew
-from vidlab.widgets.media.segments import KEYFRAME_EVERY, ticks_of
+from vidlab.widgets.media.fmp4 import VIDEO_TICKS, length_prefixed, starts_anew
 
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 MKV = "matroska,webm"
@@ -46,6 +47,7 @@ LARGE = {"num_bytes": plan.WHOLE_BYTES + 1}
         ("h264", MP4, "yuv420p", {"start_seconds": -0.5}, "remux", "video/mp4"),
         ("h264", MP4, "yuv420p", {"num_bytes": None}, "remux", "video/mp4"),
         ("h264", MP4, "yuv420p", {"ends_early": True}, "remux", "video/mp4"),
+        ("h264", MP4, "yuv420p", {"has_other_tracks": True}, "remux", "video/mp4"),
         ("vp8", MKV, "yuv420p", LARGE, "transcode", "video/mp4"),
         ("vp8", MP4, "yuv420p", {}, "transcode", "video/mp4"),
         ("h264", MP4, "yuv420p", {"obstacle": "Open."}, "transcode", "video/mp4"),
@@ -167,7 +169,8 @@ def test_segments_hold_pythons_frames_at_pythons_times(
     facts = page.open()
     assert (facts["how"], facts["delivery"]) == (IN_PIECES[kind], "segments")
     np.testing.assert_array_equal(page.times, page.video.pts_seconds)
-    ticks = ticks_of(np.append(page.times, facts["end_seconds"])).tolist()
+    times = np.append(page.times, facts["end_seconds"])
+    ticks = exact_ticks(times, ticks_per_second=VIDEO_TICKS).tolist()
     ends = [*page.starts[1:].tolist(), 90]
     assert len(ends) > 1
     numbers = np.random.default_rng(1).permutation(len(ends)).tolist()
@@ -204,6 +207,26 @@ def test_a_file_whose_header_ends_before_its_last_frame_is_cut(spelled, page_of)
     assert (facts["how"], facts["why"]) == (
         "remux", "The file's header ends it before its last frame.",
     )  # fmt: skip
+
+
+def test_of_several_tracks_the_one_that_python_reads_goes(tmp_path: Path) -> None:
+    """Which one a browser would take is its own affair."""
+    path = tmp_path / "two.mp4"
+    with av.open(path, "w") as container:
+        streams = [container.add_stream("libx264", rate=rate) for rate in (10, 20)]
+        for stream, side in zip(streams, (64, 128), strict=True):
+            stream.width = stream.height = side
+            stream.pix_fmt = "yuv420p"
+        for stream, number in zip(streams, (10, 20), strict=True):
+            for _ in range(number):
+                rgb = np.zeros((stream.height, stream.width, 3), np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb)))
+            container.mux(stream.encode())
+    video = vl.Video(path)
+    assert video.num_video_tracks == 2
+    made = plan.plan_for(video, seconds=np.append(video.pts_seconds, video.end_seconds))
+    assert made.how == "remux"
+    assert "other tracks" in made.why
 
 
 @pytest.mark.parametrize("kind", ["hevc", "rotated-90", "offset"])
@@ -352,9 +375,8 @@ def test_mistakes_are_answered_with_what_is_wrong(spelled, page_of, in_pieces) -
         ("read", (token, -1, 10), "1 to"),
         ("read", (token, 0, 1 << 30), "1 to"),
     ]:
-        content, _ = page.ask(op, *arguments)
-        assert content["error"]["type"] == "WidgetError"
-        assert message in content["error"]["message"]
+        with pytest.raises(WidgetError, match=message):
+            page.ask(op, *arguments)
 
 
 class Slow:
@@ -404,8 +426,8 @@ def test_the_last_page_takes_everything_with_it(spelled, page_of) -> None:
     thread.join(60)
     assert not thread.is_alive()
     assert page.answers.empty(), "nobody is there to be answered"
-    content, _ = page.ask("segment", token, 0)
-    assert "let go" in content["error"]["message"]
+    with pytest.raises(WidgetError, match="let go"):
+        page.ask("segment", token, 0)
     assert pictures((page.open(), page.segment(0))[1][1]) == list(range(30)), "it can come back"
 
 
@@ -435,7 +457,8 @@ def test_bytes_and_file_objects_play(given: str, spelled) -> None:
 
 
 def test_frames_at_one_time_still_follow_each_other() -> None:
-    assert ticks_of(np.array([5.0, 5.0, 5.0, 5.5])).tolist() == [0, 1, 2, 500_000]
+    ticks = exact_ticks(np.array([5.0, 5.0, 5.0, 5.5]), ticks_per_second=VIDEO_TICKS)
+    assert ticks.tolist() == [0, 1, 2, 500_000]
 
 
 def test_h264_units_get_lengths() -> None:

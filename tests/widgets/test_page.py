@@ -101,6 +101,7 @@ def test_what_cannot_fit_says_what_would_do(noisy: vl.Video, tmp_path: Path) -> 
         ("page.txt", 20, r"writes a \.html file"),
         ("page.html", 0, "max_mb must be a number of megabytes above 0"),
         ("page.html", "20", "max_mb must be a number of megabytes above 0"),
+        ("page.html", float("inf"), "max_mb must be a number of megabytes above 0"),
     ],
 )
 def test_wrong_options_are_refused(name, max_mb, message, spelled, tmp_path: Path) -> None:

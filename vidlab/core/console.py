@@ -37,7 +37,7 @@ def display_bundle(data: Mapping[str, Any], *, metadata: Mapping[str, Any] | Non
     """Show in a notebook's cell what is given in several MIME types, of which it takes one."""
     from IPython.display import display
 
-    display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+    display(data, metadata=metadata, raw=True)
 
 
 def progress(

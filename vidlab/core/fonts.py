@@ -35,7 +35,6 @@ _HOW = {
 }
 
 
-@functools.cache
 def font_for(text: str, size_px: int) -> ImageFont.FreeTypeFont:
     """Return a font that has every glyph of a text; Pillow's own where none has.
 
@@ -49,10 +48,15 @@ def font_for(text: str, size_px: int) -> ImageFont.FreeTypeFont:
     path = _path_for(characters)
     if path is None:
         return _built_in(size_px)
+    return _font(path, size_px)
+
+
+@functools.lru_cache(maxsize=64)
+def _font(path: Path, size_px: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), size_px, index=_FACE.get(path.stem.lower(), 0))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def _path_for(characters: frozenset[str]) -> Path | None:
     """Return the font file to take, or None for Pillow's own."""
     if _has_all(_built_in(16), characters):
@@ -78,6 +82,7 @@ def _path_for(characters: frozenset[str]) -> Path | None:
     return best[1]
 
 
+@functools.lru_cache(maxsize=64)
 def _built_in(size_px: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size_px)
     assert isinstance(font, ImageFont.FreeTypeFont)

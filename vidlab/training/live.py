@@ -147,7 +147,7 @@ class NotebookMonitor(Monitor):
         html = page(self._history, best=self._best, status=status, share=share)
         bundle = {"text/html": html, "text/plain": status}
         if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+            self._handle = display(bundle, raw=True, display_id=True)
         else:
             self._handle.update(bundle, raw=True)
         self._shown = time.perf_counter()

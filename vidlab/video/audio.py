@@ -18,6 +18,11 @@ from numpy.typing import NDArray
 from vidlab.core.errors import VideoOpenError
 from vidlab.video.source import Source, describe
 
+AAC_SAMPLE_RATES = (
+    96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000,
+)  # fmt: skip
+"""What AAC can state (ISO/IEC 14496-3, table 1.18), as far as browsers play it."""
+
 # Containers round timestamps (Matroska to 1 ms); a smaller step than this is no gap.
 _TOLERANCE_SECONDS = 0.04
 

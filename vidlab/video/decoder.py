@@ -210,14 +210,19 @@ class Decoder:
                 raise DecodeFailure(describe(error)) from error
 
 
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """Return the video streams that are no cover pictures."""
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & still]
+
+
 def _best_video_stream(container: InputContainer, where: Source) -> VideoStream:
     """Return the stream to show: never a cover picture, and the largest where several fit.
 
     FFmpeg ranks by disposition, bit rate and size; its choice stands unless it is a
     picture attached to a sound file.
     """
-    still = Disposition.attached_pic | Disposition.timed_thumbnails
-    real = [stream for stream in container.streams.video if not stream.disposition & still]
+    real = video_streams(container)
     if not real:
         kinds = sorted({stream.type for stream in container.streams})
         found = f"only {', '.join(kinds)}" if kinds else "nothing"

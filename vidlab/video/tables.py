@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidlab.video.decoder import Decoder
+from vidlab.video.decoder import DecodeFailure, Decoder
 
 # Codecs whose keyframes FFmpeg takes from the container (HEVC), or from what is looked at here
 # (H.264): for others its parsers have a say.
@@ -76,7 +76,7 @@ def read_tables(decoder: Decoder, file: IO[bytes]) -> SampleTable | None:
     """
     try:
         return _read(decoder, file)
-    except (_UnusualError, struct.error, OSError, ValueError):
+    except (_UnusualError, DecodeFailure, struct.error, OSError, ValueError):
         return None
 
 

@@ -24,10 +24,11 @@ from vidlab.core.errors import (
     OptionError,
     VideoDecodeError,
     VideoError,
+    VideoNotFoundError,
     VideoOpenError,
 )
 from vidlab.video.audio import AudioReader, best_audio_stream
-from vidlab.video.decoder import DecodeFailure, Decoder
+from vidlab.video.decoder import DecodeFailure, Decoder, video_streams
 from vidlab.video.display import Display, display_matrix_of
 from vidlab.video.frame import Frame
 from vidlab.video.index import (
@@ -178,6 +179,8 @@ class Video:
         self.container: str = container.format.name
         self.pixel_format: str = picture.format.name
         self.metadata: dict[str, str] = {**container.metadata, **stream.metadata}
+        self.num_video_tracks = len(video_streams(container))
+        self.num_audio_tracks = len(container.streams.audio)
         self._stated_rates = [rate for rate in (stream.average_rate, stream.guessed_rate) if rate]
         # What the header says: good enough for a progress bar, and free.
         self.stated_duration_seconds: float | None = (
@@ -296,9 +299,16 @@ class Video:
         """Open the source's bytes as they are; the caller closes the file.
 
         Raises:
-            OSError: The file is gone, or the source is an address.
+            VideoNotFoundError: The file is gone.
+            VideoOpenError: It cannot be read, or the source is an address.
         """
-        return self._opener.source.open_bytes()
+        source = self._opener.source
+        try:
+            return source.open_bytes()
+        except FileNotFoundError as error:
+            raise VideoNotFoundError(f"{source} is not there any more.") from error
+        except OSError as error:
+            raise VideoOpenError(f"The bytes of {source} cannot be read: {error}.") from error
 
     # ---- frames in order ---------------------------------------------------------------------
 

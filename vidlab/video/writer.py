@@ -16,6 +16,7 @@ from av.filter import Graph
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError
+from vidlab.video.audio import AAC_SAMPLE_RATES
 
 KEYFRAME_EVERY = 12
 """Frames between two keyframes: a seek decodes at most that many."""
@@ -26,8 +27,8 @@ _CRF = 18
 # Ticks per second, the clock of MPEG systems.
 _TICKS = 90_000
 
-# What AAC encoders take everywhere.
-_MIN_SAMPLE_RATE, _MAX_SAMPLE_RATE = 8_000, 48_000
+# The highest that AAC encoders take everywhere; sound of other rates is written at it.
+_SAMPLE_RATE = 48_000
 
 # Room for the header, which is written last: what it says of each packet at most (its time,
 # size and place, ISO/IEC 14496-12, 8.6 and 8.7), and of all together.
@@ -142,7 +143,8 @@ class VideoWriter(_Writer):
             )
         ticks = exact_ticks(times, ticks_per_second=_TICKS)
         length = max(end_seconds - float(times[0]), 0.0)
-        rate_hz = min(max(sample_rate or 0, _MIN_SAMPLE_RATE), _MAX_SAMPLE_RATE)
+        is_kept = sample_rate in AAC_SAMPLE_RATES and sample_rate <= _SAMPLE_RATE
+        rate_hz = sample_rate if sample_rate is not None and is_kept else _SAMPLE_RATE
         num_blocks = length * rate_hz / _BLOCK_SAMPLES if sample_rate is not None else 0
         header = _HEADER_BYTES + _TABLE_BYTES * math.ceil(len(times) + num_blocks)
         container = av.open(stream, "w", format="mp4", options={"moov_size": str(header)})

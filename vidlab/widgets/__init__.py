@@ -10,22 +10,8 @@
 
 from __future__ import annotations
 
-from vidlab.comparison import Comparison
 from vidlab.widgets.annotator import Annotator
 from vidlab.widgets.grid import PlayerGrid
 from vidlab.widgets.player import ComparisonView, Player
 
-__all__ = ["Annotator", "ComparisonView", "Player", "PlayerGrid", "show_comparison"]
-
-
-def show_comparison(comparison: Comparison) -> ComparisonView:
-    """Show a comparison in the notebook, and return its widget.
-
-    Raises:
-        WidgetError: The comparison was made without its video.
-    """
-    from IPython.display import display
-
-    view = ComparisonView(comparison)
-    display(view)  # type: ignore[no-untyped-call]
-    return view
+__all__ = ["Annotator", "ComparisonView", "Player", "PlayerGrid"]

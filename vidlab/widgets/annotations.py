@@ -259,6 +259,8 @@ def _skeleton(given: Any, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]
     if given is None:
         return tuple((number[a], number[b]) for a, b in COCO_SKELETON if {a, b} <= number.keys())
     pairs = []
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise OptionError(f"A skeleton is pairs of keypoint names; got {given!r}.")
     for pair in given:
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
             raise OptionError(f"A skeleton is pairs of keypoint names; got {pair!r}.")

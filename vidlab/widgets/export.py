@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Sequence
 from contextlib import closing
@@ -143,9 +144,16 @@ def _range(player: Player, start: int | None, stop: int | None) -> tuple[int, in
     selected = player.selection if start is None and stop is None else None
     count = player.video.num_frames
     first, last = selected or (0 if start is None else start, count if stop is None else stop)
+    try:
+        first, last = operator.index(first), operator.index(last)
+    except TypeError:
+        raise OptionError(
+            f"start and stop are whole numbers of frames; got start={start!r}, stop={stop!r}. "
+            "The frame at a time is video.index_at_time(seconds)."
+        ) from None
     if not 0 <= first < last <= count:
         raise OptionError(
             f"export needs 0 <= start < stop <= {count} in {player.video.name}; got "
             f"start={first}, stop={last}."
         )
-    return int(first), int(last)
+    return first, last

@@ -62,6 +62,13 @@ class PlayerGrid(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no
             later = other.video.start_seconds - first.video.start_seconds
             first.link(other, by=by, offset_seconds=later if by == "time" else 0.0)
         super().__init__(children=self.players, layout=layout or _layout(columns))
+        for player in self.players:
+            player.observe(self._follow_players, "comm")
+
+    def _follow_players(self, _: Any) -> None:
+        """Go with the last player: ipywidgets keeps what is open, and this keeps the videos."""
+        if self.comm is not None and all(player.comm is None for player in self.players):
+            self.close()
 
     def close(self) -> None:
         """Take it off every page; the players stay. Shown again, it comes back."""

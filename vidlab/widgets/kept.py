@@ -23,6 +23,7 @@ from vidlab.core.images import data_url, jpeg
 from vidlab.core.palette import PALETTE, ink_on
 from vidlab.core.times import clock
 from vidlab.video.posters import Poster, posters
+from vidlab.widgets.payload import letter_of, top_classes
 
 if TYPE_CHECKING:
     from vidlab.predictions import Predictions
@@ -150,7 +151,7 @@ def _rows_of(player: Player, texts: dict[str, str]) -> list[_Row]:
     if player._marked:
         rows.append(("+", texts["marked"], list(player._marked)))
     for number, (name, each) in enumerate(zip(player.model_names, player.predictions, strict=True)):
-        rows.append((chr(ord("A") + number % 26), name, _stretches(each)))
+        rows.append((letter_of(number), name, _stretches(each)))
     return rows
 
 
@@ -158,14 +159,15 @@ def _stretches(predictions: Predictions) -> list[tuple[float, float, str]]:
     """Return the stretches with one top label; an answer holds until the next one."""
     if not len(predictions):
         return []
-    ids = predictions.logits.argmax(axis=1)
+    ids = top_classes(predictions, 1)[0][:, 0]
     times = predictions.time_seconds
     step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    edges = np.flatnonzero(np.diff(ids, prepend=-1))
+    edges = np.flatnonzero(np.diff(ids, prepend=-2))
     ends = np.append(times[edges[1:]], times[-1] + step)
     return [
         (float(times[edge]), float(end), predictions.labels[int(ids[edge])])
         for edge, end in zip(edges, ends, strict=True)
+        if ids[edge] >= 0
     ]
 
 

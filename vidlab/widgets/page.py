@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import os
 from collections.abc import Sequence
 from contextlib import closing
@@ -22,7 +23,7 @@ from vidlab.core.files import as_path, atomic_write, check_writable
 from vidlab.video import Video
 from vidlab.video.writer import VideoWriter, even
 from vidlab.widgets.annotations import Truth
-from vidlab.widgets.media.plan import Plan, ends_early, obstacle_in, plan_playback, title_of
+from vidlab.widgets.media.plan import Plan, plan_for, title_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
 
 if TYPE_CHECKING:
@@ -83,12 +84,14 @@ def save_html(player: Player, path: str | os.PathLike[str], *, max_mb: float) ->
     target = as_path(path)
     if target.suffix.lower() not in (".html", ".htm"):
         raise OptionError(f"save_html writes a .html file; got {target.name!r}.")
-    if isinstance(max_mb, bool) or not isinstance(max_mb, int | float) or not max_mb > 0:
+    is_number = isinstance(max_mb, int | float) and not isinstance(max_mb, bool)
+    if not is_number or not 0 < max_mb < math.inf:
         raise OptionError(f"max_mb must be a number of megabytes above 0; got {max_mb!r}.")
     check_writable(target)
     told = _told(player)
     # The rest of the page first: what it leaves is the video's. Base64 takes 4 bytes for 3.
-    rest = len(_render(player, told, _Movie(b"", 0, _facts(player.video))).encode())
+    no_movie = _Movie(b"", player.video.num_frames, _facts(player.video))
+    rest = len(_render(player, told, no_movie).encode())
     movie = _movie(player, num_bytes=int((max_mb * 1e6 - rest) * 3 / 4) - 1024, max_mb=max_mb)
     html = _render(player, told, movie).encode()
     try:
@@ -105,13 +108,7 @@ def save_html(player: Player, path: str | os.PathLike[str], *, max_mb: float) ->
 def _movie(player: Player, *, num_bytes: int, max_mb: float) -> _Movie:
     """Return the video in at most `num_bytes`: as it is where that plays and fits."""
     video = player.video
-    plan = plan_playback(
-        codec=video.codec, container=video.container, pixel_format=video.pixel_format,
-        rotation=video.rotation, is_mirrored=video.is_mirrored,
-        start_seconds=video.start_seconds, num_bytes=None if video.is_remote else 0,
-        has_alpha=video.metadata.get("alpha_mode") == "1", ends_early=ends_early(video),
-        obstacle=obstacle_in(video.packets),
-    )  # fmt: skip
+    plan = plan_for(video)
     if plan.how == "direct":
         with video.open_bytes() as stream:
             if stream.seek(0, io.SEEK_END) <= num_bytes:
@@ -274,7 +271,7 @@ def _render(player: Player, told: dict[str, Any], movie: _Movie) -> str:
     # "<" written as an escape: no text of a label or file ends the script early.
     kept = json.dumps({"state": state, "answers": answers}).replace("<", "\\u003c")
     return f"""<!doctype html>
-<html{f' lang="{player.locale}"' if player.locale else ""}>
+<html lang="{player.locale or "en"}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

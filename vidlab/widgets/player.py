@@ -19,19 +19,20 @@ widget does: no port, no tunnel, no base64. A request ``{id, op, …}`` gets any
 from __future__ import annotations
 
 import contextlib
-import logging
+import operator
 import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import anywidget
+import numpy as np
 import traitlets
 
 from vidlab.comparison import Comparison
-from vidlab.core.errors import OptionError, VideoError, VidlabError, WidgetError, refuse_unknown
+from vidlab.core.errors import OptionError, VideoError, WidgetError, refuse_unknown
 from vidlab.predictions import TABLE_COLUMNS, Predictions
 from vidlab.video import Video
 from vidlab.widgets import kept, links
@@ -42,6 +43,7 @@ from vidlab.widgets.annotations import (
     read_truth,
 )
 from vidlab.widgets.media import MediaServer, poster_of
+from vidlab.widgets.media.server import failure_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
 
 if TYPE_CHECKING:
@@ -49,11 +51,48 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _STATIC = Path(__file__).parent / "static"
-_LOGGER = logging.getLogger(__name__)
 
 _MAX_TOP_K = 20
 _MIN_SPEED, _MAX_SPEED = 0.1, 4.0
 _LOCALES = ("en", "ko")
+
+
+def _refuse(
+    trait: traitlets.TraitType[Any, Any],
+    obj: traitlets.HasTraits | None,
+    value: Any,
+    error: Exception | None = None,
+    info: str | None = None,
+) -> NoReturn:
+    """Refuse in the words, and with the error, of every other option."""
+    raise OptionError(f"{trait.name or 'Each'} must be {trait.info()}; got {value!r}.")
+
+
+class _Whole(traitlets.Int[int, Any]):
+    """A whole number, also one of a DataFrame's."""
+
+    error = _refuse
+
+    def validate(self, obj: Any, value: Any) -> int:
+        return super().validate(obj, int(value) if isinstance(value, np.integer) else value)
+
+
+class _Number(traitlets.Float[float, Any]):
+    """A number, also one of a DataFrame's."""
+
+    error = _refuse
+
+    def validate(self, obj: Any, value: Any) -> float:
+        is_numpy = isinstance(value, np.integer | np.floating)
+        return super().validate(obj, float(value) if is_numpy else value)
+
+
+class _YesOrNo(traitlets.Bool[bool, Any]):
+    error = _refuse
+
+
+class _Text(traitlets.Unicode[str, Any]):
+    error = _refuse
 
 
 class _Overlay(traitlets.TraitType[list[str], Any]):
@@ -124,20 +163,19 @@ class Player(anywidget.AnyWidget):
     _esm = _STATIC / "player.js"
     _css = _STATIC / "player.css"
 
-    frame_index = traitlets.Int(0, help="Frame on screen, 0-based.").tag(sync=True)
-    time_seconds = traitlets.Float(0.0, help="Timestamp of the frame on screen.").tag(sync=True)
-    playing = traitlets.Bool(False, help="Whether the video plays.").tag(sync=True)
-    speed = traitlets.Float(1.0, help="Playback speed, 0.1 to 4.").tag(sync=True)
+    frame_index = _Whole(0, help="Frame on screen, 0-based.").tag(sync=True)
+    time_seconds = _Number(0.0, help="Timestamp of the frame on screen.").tag(sync=True)
+    playing = _YesOrNo(False, help="Whether the video plays.").tag(sync=True)
+    speed = _Number(1.0, help="Playback speed, 0.1 to 4.").tag(sync=True)
     overlay = _Overlay(help="What is drawn on the picture.").tag(sync=True)
-    selection = traitlets.Tuple(
-        traitlets.Int(), traitlets.Int(), default_value=None, allow_none=True,
-        help="Selected frames (start, stop), half-open, or None.",
-    ).tag(sync=True)  # fmt: skip
-    loop = traitlets.Bool(False, help="Start again at the end.").tag(sync=True)
-    threshold = traitlets.Float(
+    selection = traitlets.Any(None, help="Selected frames (start, stop), half-open, or None.").tag(
+        sync=True
+    )
+    loop = _YesOrNo(False, help="Start again at the end.").tag(sync=True)
+    threshold = _Number(
         None, allow_none=True, help="Probability under which answers are greyed, or None."
     ).tag(sync=True)
-    locale = traitlets.Unicode(
+    locale = _Text(
         None, allow_none=True, help="Language of the texts; None takes the page's or browser's."
     ).tag(sync=True)
     _link = traitlets.Dict(
@@ -205,7 +243,7 @@ class Player(anywidget.AnyWidget):
         self._is_led = False
         self._media = MediaServer(self.video, self._reply)
         self._pages: set[str] = set()
-        self._is_unseen = False
+        self._is_unseen = True
         self._is_replaced = False
         self._cell, self._run = _current_cell()
         self._replace_earlier_runs()
@@ -223,8 +261,13 @@ class Player(anywidget.AnyWidget):
         self._is_following = False
         self._tell_model_id()
         self.on_msg(self._receive)
-        if frame_index:
+        if frame_index == 0:
+            return
+        try:
             self.frame_index = frame_index
+        except OptionError:
+            self.close()  # ipywidgets keeps it otherwise
+            raise
 
     @property
     def _drawable(self) -> list[str]:
@@ -291,13 +334,18 @@ class Player(anywidget.AnyWidget):
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal: Any) -> tuple[int, int] | None:
-        if proposal["value"] is None:
+        given = proposal["value"]
+        if given is None:
             return None
-        start, stop = proposal["value"]
-        if not self._hears_page and not 0 <= start < stop <= self.video.num_frames:
+        try:
+            start, stop = map(operator.index, given)
+        except (TypeError, ValueError):
+            start = stop = 0
+        is_inside = self._hears_page or stop <= self.video.num_frames
+        if not (0 <= start < stop and is_inside):
             raise OptionError(
                 f"A selection is (start, stop) with 0 <= start < stop <= "
-                f"{self.video.num_frames}; got ({start}, {stop})."
+                f"{self.video.num_frames}; got {given!r}."
             )
         return start, stop
 
@@ -307,6 +355,14 @@ class Player(anywidget.AnyWidget):
         if value is not None and not 0.0 <= value <= 1.0:
             raise OptionError(f"threshold is a probability from 0 to 1, or None; got {value}.")
         return value
+
+    @traitlets.validate("time_seconds")
+    def _check_time(self, proposal: Any) -> float:
+        """Take the timestamp of the frame on screen then; the page's own words are that already."""
+        value: float = proposal["value"]
+        if self._hears_page or self._is_following:
+            return value
+        return float(self.video.pts_seconds[self.video.index_at_time(value)])
 
     @traitlets.validate("locale")
     def _check_locale(self, proposal: Any) -> str | None:
@@ -356,7 +412,7 @@ class Player(anywidget.AnyWidget):
             offset_seconds: What to add to this player's timestamp to get the other's.
 
         Raises:
-            OptionError: `by` or `other` is something else, or a link by the other measure exists.
+            OptionError: `by` or `other` is something else.
         """
         links.link(self, other, by=by, offset_seconds=offset_seconds)
 
@@ -510,16 +566,17 @@ class Player(anywidget.AnyWidget):
                 raise WidgetError(f"A request must be a JSON object; got {content!r:.80}.")
             self._answer(request, content)
         except Exception as error:  # told to the page, and logged where it is a fault of ours
-            self._fail(request, error)
+            self._reply(failure_of(request, error), [])
 
     def _answer(self, request: str, content: Mapping[str, Any]) -> None:
         token = str(content.get("token", ""))
+        if content.get("op") != "release":
+            self._is_unseen = False
         match content.get("op"):
             case "open":
                 page = str(content.get("page", ""))
                 with self._lock:
                     self._pages.add(page)
-                    self._is_unseen = False
                 self._show_poster()
                 self._media.open(request, page, bool(content.get("transcode", False)))
             case "read":
@@ -549,14 +606,6 @@ class Player(anywidget.AnyWidget):
             truth=[] if self._truth is None else self._truth.in_frames(self.video),
         )
         self.send({"id": request, "result": content}, buffers)
-
-    def _fail(self, request: str, error: BaseException) -> None:
-        if isinstance(error, VidlabError):
-            message = str(error)
-        else:
-            _LOGGER.error("vidlab's player failed", exc_info=error)
-            message = f"Something went wrong in the kernel: {type(error).__name__}: {error}"
-        self.send({"id": request, "error": {"type": type(error).__name__, "message": message}})
 
     # ---- life --------------------------------------------------------------------------------
 

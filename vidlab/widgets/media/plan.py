@@ -74,6 +74,7 @@ def plan_playback(
     num_bytes: int | None = 0,
     has_alpha: bool = False,
     ends_early: bool = False,
+    has_other_tracks: bool = False,
     obstacle: str = "",
     cut_obstacle: str = "",
 ) -> Plan:
@@ -91,6 +92,7 @@ def plan_playback(
         num_bytes: Size of the file; None where its bytes cannot be had (an address).
         has_alpha: Whether the browser would blend the picture with the page.
         ends_early: See `ends_early`.
+        has_other_tracks: Whether there are pictures or sound besides those that vidlab reads.
         obstacle: What keeps a browser from playing the stored pictures, see `obstacle_in`.
         cut_obstacle: What keeps them from being cut, see `cut_obstacle_in`.
     """
@@ -107,7 +109,7 @@ def plan_playback(
         return Plan("transcode", why="The pictures are partly transparent.")
     if obstacle:
         return Plan("transcode", why=obstacle)
-    why = _why_not_whole(codec, container, start_seconds, num_bytes, ends_early)
+    why = _why_not_whole(codec, container, start_seconds, num_bytes, ends_early, has_other_tracks)
     if not why:
         return Plan("direct", MP4 if _is_mp4(container) else WEBM)
     if cut_obstacle:
@@ -118,7 +120,12 @@ def plan_playback(
 
 
 def _why_not_whole(
-    codec: str, container: str, start_seconds: float, num_bytes: int | None, ends_early: bool
+    codec: str,
+    container: str,
+    start_seconds: float,
+    num_bytes: int | None,
+    ends_early: bool,
+    has_other_tracks: bool,
 ) -> str:
     """Return in words what keeps a file from going as it is, or nothing."""
     # One demuxer reads Matroska and WebM; browsers take it for codecs that WebM has.
@@ -129,6 +136,8 @@ def _why_not_whole(
         return f"The video starts at {start_seconds:.3f} s, not at zero."
     if ends_early:
         return "The file's header ends it before its last frame."
+    if has_other_tracks:
+        return "The file has other tracks, of which a browser might play one."
     if num_bytes is None:
         return "The video is read from the network."
     if num_bytes > WHOLE_BYTES:
@@ -187,15 +196,23 @@ def ends_early(video: Video) -> bool:
     return stated is not None and stated <= float(video.pts_seconds[-1])
 
 
-def plan_for(video: Video, *, seconds: NDArray[np.float64]) -> Plan:
-    """Decide how `video` gets into the browser; see `plan_playback` and `obstacle_in`."""
+def plan_for(video: Video, *, seconds: NDArray[np.float64] | None = None) -> Plan:
+    """Decide how `video` gets into the browser; see `plan_playback` and `obstacle_in`.
+
+    Args:
+        video: To be played.
+        seconds: Frame times and the end, to cut it by; None where it is to go in one piece,
+            however large.
+    """
+    size = 0 if seconds is None and not video.is_remote else _size_of(video)
     return plan_playback(
         codec=video.codec, container=video.container, pixel_format=video.pixel_format,
         rotation=video.rotation, is_mirrored=video.is_mirrored,
-        start_seconds=video.start_seconds, num_bytes=_size_of(video),
+        start_seconds=video.start_seconds, num_bytes=size,
         has_alpha=video.metadata.get("alpha_mode") == "1", ends_early=ends_early(video),
+        has_other_tracks=video.num_video_tracks > 1 or video.num_audio_tracks > 1,
         obstacle=obstacle_in(video.packets),
-        cut_obstacle=cut_obstacle_in(video.packets, seconds=seconds),
+        cut_obstacle="" if seconds is None else cut_obstacle_in(video.packets, seconds=seconds),
     )  # fmt: skip
 
 

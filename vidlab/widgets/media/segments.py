@@ -26,6 +26,7 @@ from vidlab.core.errors import VideoDecodeError, WidgetError
 from vidlab.video import Frame, Video
 from vidlab.video.decoder import DecodeFailure, Decoder
 from vidlab.video.index import PacketTable
+from vidlab.video.writer import KEYFRAME_EVERY, exact_ticks
 from vidlab.widgets.media.fmp4 import (
     HEAD_OPTIONS,
     VIDEO_TICKS,
@@ -39,9 +40,6 @@ from vidlab.widgets.media.fmp4 import (
 )
 from vidlab.widgets.media.plan import MP4, cut_at_keyframes, cut_by_time
 from vidlab.widgets.media.sound import Sound
-
-KEYFRAME_EVERY = 12
-"""Frames between two keyframes of a transcoded segment: a seek decodes at most that many."""
 
 # Long enough that the encoder's start does not count, short enough to be made while one waits.
 _TRANSCODED_SECONDS = 1.0
@@ -107,16 +105,6 @@ class Maker(Protocol):
         """Free what is open; it is opened again when needed."""
 
 
-def ticks_of(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return ticks after the first frame, strictly increasing.
-
-    Frames at one and the same time cannot be told apart on screen, but must follow each other.
-    """
-    ticks = np.round((seconds - seconds[0]) * VIDEO_TICKS).astype(np.int64)
-    turns = np.arange(len(ticks))
-    return np.maximum.accumulate(ticks - turns) + turns
-
-
 def _span(starts: NDArray[np.int32], number: int, num_frames: int) -> tuple[int, int]:
     if not 0 <= number < len(starts):
         raise WidgetError(f"There are segments 0 to {len(starts) - 1}; got {number}.")
@@ -153,7 +141,7 @@ class Remuxer:
         assert packets is not None, "only planned where there is one"
         self._stored = _StoredPictures(video, packets)
         self._table = packets
-        self._ticks = ticks_of(seconds)
+        self._ticks = exact_ticks(seconds, ticks_per_second=VIDEO_TICKS)
         # Of the picture that is stored k-th: which one it is on screen.
         self._turn = np.argsort(np.argsort(packets.pts))
         self._sound = sound
@@ -335,7 +323,7 @@ class Transcoder:
 
     def __init__(self, video: Video, *, seconds: NDArray[np.float64], sound: Sound | None) -> None:
         self._video = video
-        self._ticks = ticks_of(seconds)
+        self._ticks = exact_ticks(seconds, ticks_per_second=VIDEO_TICKS)
         self._sound = sound
         self._frames: Generator[Frame] | None = None
         self._next: int | None = None

@@ -94,13 +94,9 @@ class MediaServer:
         Raises:
             WidgetError: Nothing of that name is served whole, or the piece is out of range.
         """
-        try:
-            if offset < 0 or not 0 < length <= _MAX_PIECE_BYTES:
-                raise WidgetError(f"A piece has 1 to {_MAX_PIECE_BYTES} bytes; got {length}.")
-            data = self._media_of(token).read(offset, length)
-        except Exception as error:  # told to the page, which else would wait for ever
-            self._fail(request, error)
-            return
+        if offset < 0 or not 0 < length <= _MAX_PIECE_BYTES:
+            raise WidgetError(f"A piece has 1 to {_MAX_PIECE_BYTES} bytes; got {length}.")
+        data = self._media_of(token).read(offset, length)
         self._reply({"id": request, "result": {}}, [data])
 
     def segment(self, request: str, token: str, number: int) -> None:
@@ -109,12 +105,8 @@ class MediaServer:
         Raises:
             WidgetError: There is no such segment.
         """
-        try:
-            media = self._media_of(token)
-            media.check(number)
-        except Exception as error:  # told to the page, which else would wait for ever
-            self._fail(request, error)
-            return
+        media = self._media_of(token)
+        media.check(number)
         with self._work:
             made = self._made.get((token, number))
             if made is None:
@@ -204,7 +196,7 @@ class MediaServer:
             if media is not None:
                 self._send_media(each.request, media)
             elif failure is not None:
-                self._fail(each.request, failure)
+                self._reply(failure_of(each.request, failure), [])
 
     def _tell_indexed(self, fraction: float) -> None:
         steps = int(fraction * _NUM_TOLD)
@@ -238,7 +230,7 @@ class MediaServer:
         if made is not None:
             self._send_segment(wanted.request, wanted.number, made)
         elif failure is not None:
-            self._fail(wanted.request, failure)
+            self._reply(failure_of(wanted.request, failure), [])
 
     def _let_go(self) -> None:
         """Forget everything; the thread frees what it is using, and ends."""
@@ -289,15 +281,15 @@ class MediaServer:
         result = {"number": number, "num_frames": made.num_frames, "stopped": made.stopped}
         self._reply({"id": request, "result": result}, [made.data])
 
-    def _fail(self, request: str, error: Exception) -> None:
-        if isinstance(error, VidlabError):
-            message = str(error)
-        else:
-            _LOGGER.error("vidlab's player failed", exc_info=error)
-            message = f"Something went wrong in the kernel: {type(error).__name__}: {error}"
-        self._reply(
-            {"id": request, "error": {"type": type(error).__name__, "message": message}}, []
-        )
+
+def failure_of(request: str, error: Exception) -> dict[str, Any]:
+    """Return the answer to a request that failed: in words, and logged where it is our fault."""
+    if isinstance(error, VidlabError):
+        message = str(error)
+    else:
+        _LOGGER.error("vidlab's player failed", exc_info=error)
+        message = f"Something went wrong in the kernel: {type(error).__name__}: {error}"
+    return {"id": request, "error": {"type": type(error).__name__, "message": message}}
 
 
 class _Open:

@@ -23,13 +23,10 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import VideoError
 from vidlab.video import Video
-from vidlab.video.audio import best_audio_stream
+from vidlab.video.audio import AAC_SAMPLE_RATES, best_audio_stream
 from vidlab.widgets.media.fmp4 import HEAD_OPTIONS, VIDEO_TICKS, Run, Sample
 
 _BLOCK = 1024  # samples of an AAC-LC frame
-
-# What AAC can state (ISO/IEC 14496-3, table 1.18), as far as browsers play it.
-_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 
 # Blocks encoded before the first that is kept: each is decoded with the one before it, and the
 # encoder's own first one holds its delay.
@@ -56,7 +53,7 @@ class Sound:
     def __init__(self, video: Video, *, offset_seconds: float) -> None:
         assert video.audio_sample_rate is not None, "only made where there is sound"
         source_rate = video.audio_sample_rate
-        self._rate = source_rate if source_rate in _RATES else 48_000
+        self._rate = source_rate if source_rate in AAC_SAMPLE_RATES else 48_000
         self._layout = "stereo" if video.num_audio_channels == 2 else "mono"
         self._stored = _StoredSound(video, offset_seconds, self._rate)
         self._samples = _Samples(video, offset_seconds, source_rate)
