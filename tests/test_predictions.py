@@ -238,3 +238,17 @@ def test_a_newer_label_list_replaces_the_older() -> None:
 def test_a_path_that_is_none_is_told() -> None:
     with pytest.raises(OptionError, match="A path was expected; got 3"):
         make(np.zeros((1, 4), np.float32)).save(3)  # type: ignore[arg-type]
+
+
+def test_smoothing_averages_probabilities_with_those_before() -> None:
+    predictions = make(np.random.default_rng(0).normal(0, 3, (6, 4)).astype(np.float32))
+    smooth = predictions.smoothed(3)
+    raw = predictions.probabilities
+    for row in range(6):
+        expected = raw[max(0, row - 2) : row + 1].mean(axis=0)
+        np.testing.assert_allclose(smooth.probabilities[row], expected, rtol=1e-5)
+    np.testing.assert_array_equal(smooth.frame_index, predictions.frame_index)
+    assert "mean of 3" in smooth.title
+    np.testing.assert_allclose(predictions.smoothed(99).probabilities[-1], raw.mean(axis=0), 1e-5)
+    with pytest.raises(OptionError):
+        predictions.smoothed(0)

@@ -23,13 +23,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vidlab import datasets as datasets
+    from vidlab.clip_dataset import ClipDataset as ClipDataset
+    from vidlab.clip_dataset import ClipStream as ClipStream
     from vidlab.comparison import Comparison as Comparison
     from vidlab.comparison import compare as compare
     from vidlab.core.errors import VidlabError as VidlabError
+    from vidlab.core.label_bridge import LabelBridge as LabelBridge
     from vidlab.core.labels import LabelMap as LabelMap
     from vidlab.datasets import sample_videos as sample_videos
     from vidlab.evaluation import Evaluation as Evaluation
     from vidlab.evaluation import evaluate as evaluate
+    from vidlab.explaining import explain_preprocessing as explain_preprocessing
     from vidlab.exporting import export as export
     from vidlab.inference import predict as predict
     from vidlab.inference import stream as stream
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from vidlab.models import list_models as list_models
     from vidlab.models import load_model as load_model
     from vidlab.predictions import Predictions as Predictions
+    from vidlab.recipes import list_recipes as list_recipes
     from vidlab.training import FitResult as FitResult
     from vidlab.training import fit as fit
     from vidlab.video import Video as Video
@@ -49,9 +54,12 @@ __version__ = "0.1.0"
 # Where each public name lives; resolved on first use (PEP 562).
 _HOME_OF = {
     "Annotator": "vidlab.widgets",
+    "ClipDataset": "vidlab.clip_dataset",
+    "ClipStream": "vidlab.clip_dataset",
     "Comparison": "vidlab.comparison",
     "Evaluation": "vidlab.evaluation",
     "FitResult": "vidlab.training",
+    "LabelBridge": "vidlab.core.label_bridge",
     "LabelMap": "vidlab.core.labels",
     "Player": "vidlab.widgets",
     "PlayerGrid": "vidlab.widgets",
@@ -61,9 +69,11 @@ _HOME_OF = {
     "compare": "vidlab.comparison",
     "default_model": "vidlab.models",
     "evaluate": "vidlab.evaluation",
+    "explain_preprocessing": "vidlab.explaining",
     "export": "vidlab.exporting",
     "fit": "vidlab.training",
     "list_models": "vidlab.models",
+    "list_recipes": "vidlab.recipes",
     "load_model": "vidlab.models",
     "predict": "vidlab.inference",
     "sample_videos": "vidlab.datasets",

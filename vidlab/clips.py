@@ -381,7 +381,7 @@ class SegmentClips(Clips):
         self.clips = []
         self._paths: list[Path] = []
         self._indices: list[NDArray[np.int64]] = []
-        self._videos = _Videos()
+        self._videos = VideoPool()
         by_video: dict[Path, list[Segment]] = {}
         for segment in segments:
             by_video.setdefault(segment.video, []).append(segment)
@@ -500,13 +500,14 @@ class SegmentClips(Clips):
         )
 
 
-class _Videos:
+class VideoPool:
     """Opens videos and keeps the last few, with their frame indexes."""
 
     def __init__(self) -> None:
         self._open: OrderedDict[Path, Video] = OrderedDict()
 
     def open(self, path: Path) -> Video:
+        """Return a video, opened now or before."""
         if path in self._open:
             self._open.move_to_end(path)
         else:

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from vidlab.core.console import display_bundle
 from vidlab.core.errors import OptionError, PredictionsError
+from vidlab.core.label_bridge import LabelBridge
+from vidlab.core.labels import LabelMap
 from vidlab.inference import Rate, Source, as_video, check_model, run
 from vidlab.models.base import Model
 from vidlab.predictions import Predictions
+from vidlab.recipes import Recipe
 from vidlab.video import Video
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ def compare(
     models: Sequence[Model] | Mapping[str, Model],
     *,
     fps: Rate = None,
+    recipe: str | Recipe | Sequence[str | Recipe | None] | None = None,
+    labels: LabelMap | str | Sequence[LabelBridge] | None = None,
     progress: bool = True,
 ) -> Comparison:
     """Run models over one video, decoded once, and put them side by side.
@@ -36,13 +41,16 @@ def compare(
         models: Two or more models, or a mapping from the name to show to the model.
         fps: Frames a second to look at; None takes each model's own rate, ``"source"`` every
             frame.
+        recipe: A recipe that all follow, or one for each model, None for its own way.
+        labels: Label map that all answers are carried over to, or one bridge for each model;
+            needed where their labels differ.
         progress: Show a progress bar.
 
     Returns:
         The comparison; in a notebook it shows itself as a synced player.
 
     Raises:
-        OptionError: Fewer than two models.
+        OptionError: Fewer than two models, or not as many recipes or bridges as models.
         PredictionsError: The models' label maps differ.
         VideoError: Not one frame could be read.
     """
@@ -54,9 +62,30 @@ def compare(
         check_model(model)
     if len(loaded) < 2:
         raise OptionError(f"A comparison needs at least two models; got {len(loaded)}.")
-    _check_same_labels([(model.title, model.labels) for model in loaded])
+    bridges = _bridges(loaded, labels)
+    if bridges is None:
+        _check_same_labels([(model.title, model.labels) for model in loaded])
     source = as_video(video)
-    return Comparison(run(source, loaded, fps=fps, progress=progress), video=source, names=names)
+    found = run(source, loaded, fps=fps, recipe=recipe, progress=progress)
+    if bridges is not None:
+        found = [item.bridged(bridge) for item, bridge in zip(found, bridges, strict=True)]
+    return Comparison(found, video=source, names=names)
+
+
+def _bridges(
+    models: Sequence[Model], labels: LabelMap | str | Sequence[LabelBridge] | None
+) -> list[LabelBridge] | None:
+    if labels is None:
+        return None
+    if isinstance(labels, (LabelMap, str)):
+        return [LabelBridge(model.labels, labels) for model in models]
+    bridges = list(labels)
+    if len(bridges) != len(models) or not all(isinstance(each, LabelBridge) for each in bridges):
+        raise OptionError(
+            f"labels= takes a label map, or one LabelBridge for each of the {len(models)} models; "
+            f"got {labels!r:.200}."
+        )
+    return bridges
 
 
 class Comparison:
@@ -310,7 +339,8 @@ def _check_same_labels(items: Sequence[tuple[str, Any]]) -> None:
         if labels != first:
             raise PredictionsError(
                 f"{first_title} and {title} have different label maps ({first.name}, "
-                f"{labels.name}); models with the same labels can be compared."
+                f"{labels.name}). Name one that all are carried over to, such as "
+                f"labels={max(first, labels, key=len).name!r}."
             )
 
 

@@ -13,7 +13,8 @@ import threading
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -28,6 +29,7 @@ from vidlab.core.errors import ModelError, OptionError, VideoError
 from vidlab.core.probabilities import softmax
 from vidlab.models.base import Model, Selection
 from vidlab.predictions import Predictions
+from vidlab.recipes import BLACK, Indices, Recipe, recipe_named
 from vidlab.sampling import RateSampler
 from vidlab.transforms import Preprocessing
 from vidlab.video import Frame, Video
@@ -52,6 +54,7 @@ def predict(
     *,
     fps: Rate = None,
     hop: int | None = None,
+    recipe: str | Recipe | None = None,
     max_results: int | Literal["all"] | None = None,
     score_threshold: float | None = None,
     label_allow_list: Sequence[str] | None = None,
@@ -70,6 +73,8 @@ def predict(
             frame of the video.
         hop: For clip models: sampled frames between two clips' starts; None puts the clips end
             to end.
+        recipe: What a tutorial or sample does, exactly, by its name (`list_recipes()` shows them);
+            it says which frames, which clips and which pixels. Goes without `fps` and `hop`.
         max_results: Rows a frame in the table, or ``"all"``; None takes the model's setting.
         score_threshold: Probability below which a row is left out.
         label_allow_list: Only these labels in the table.
@@ -82,7 +87,8 @@ def predict(
 
     Raises:
         VideoError: Not one frame could be read.
-        OptionError: An option is out of range.
+        SamplingError: The video is too short for the recipe.
+        OptionError: An option is out of range, or the recipe is for another kind of model.
     """
     check_model(model)
     selection = model.selection.updated(
@@ -91,7 +97,9 @@ def predict(
         label_allow_list=label_allow_list,
         label_deny_list=label_deny_list,
     )
-    return run(video, [model], fps=fps, hop=hop, selections=[selection], progress=progress)[0]
+    return run(
+        video, [model], fps=fps, hop=hop, recipe=recipe, selections=[selection], progress=progress
+    )[0]
 
 
 def run(
@@ -100,6 +108,7 @@ def run(
     *,
     fps: Rate = None,
     hop: int | None = None,
+    recipe: str | Recipe | Sequence[str | Recipe | None] | None = None,
     selections: Sequence[Selection] | None = None,
     progress: bool = True,
 ) -> list[Predictions]:
@@ -110,6 +119,7 @@ def run(
         models: The models; each is fed at its own rate unless `fps` says otherwise.
         fps: See :func:`predict`.
         hop: See :func:`predict`.
+        recipe: See :func:`predict`; one for all, or one for each model, None for its own way.
         selections: Table options, one per model; None takes the models' own.
         progress: Show a progress bar.
 
@@ -128,7 +138,12 @@ def run(
     selections = selections or [model.selection for model in models]
     for model, selection in zip(models, selections, strict=True):
         selection.class_ids(model.labels)
-    runners = [_runner(model, fps=fps, hop=hop) for model in models]
+    runners = [
+        _runner(model, fps=fps, hop=hop)
+        if each is None
+        else _recipe_runner(model, each, source, fps=fps, hop=hop)
+        for model, each in zip(models, _recipe_of_each(models, recipe), strict=True)
+    ]
     started = time.perf_counter()
     stopped = _drive(source, source.frames(), runners, progress=progress)
     elapsed = time.perf_counter() - started
@@ -260,7 +275,8 @@ def _stream(
     allowed: NDArray[np.int64],
 ) -> Iterator[FramePrediction]:
     state = model.init_state()
-    with _Decoder(frames, [(rate, model.preprocessing)], ahead=2) as decoder:
+    feed = _Feed(preprocessing=model.preprocessing, rate=rate)
+    with _Decoder(frames, [feed], ahead=2) as decoder:
         for prepared in decoder:
             begin = time.perf_counter()
             logits, state = model.step(prepared.pixels[0][None], state)
@@ -295,6 +311,27 @@ class _Prepared:
     pixels: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Feed:
+    """What a model wants of a video's frames.
+
+    Attributes:
+        preprocessing: How they are prepared.
+        rate: How many a second; None for every frame, or for those in `frames`.
+        frames: Numbers of those that are wanted.
+    """
+
+    preprocessing: Preprocessing
+    rate: float | None = None
+    frames: frozenset[int] | None = None
+
+    def wants(self, index: int, due: set[float]) -> bool:
+        """Tell whether a frame is wanted; `due` are the rates it was sampled at."""
+        if self.frames is not None:
+            return index in self.frames
+        return self.rate is None or self.rate in due
+
+
 class _Decoder:
     """Decodes and samples in a thread, `ahead` sampled frames before the consumer.
 
@@ -303,14 +340,14 @@ class _Decoder:
 
     Args:
         frames: Frames in presentation order.
-        feeds: For each feed the rate (None for every frame) and the preprocessing.
+        feeds: What is wanted of them.
         ahead: How many sampled frames may wait.
     """
 
     def __init__(
         self,
         frames: Iterable[Frame],
-        feeds: Sequence[tuple[float | None, Preprocessing]],
+        feeds: Sequence[_Feed],
         *,
         ahead: int,
     ) -> None:
@@ -365,9 +402,10 @@ class _Decoder:
             self._queue.put(None)
 
     def _sample(self) -> Iterator[tuple[Frame, set[float]]]:
-        rates = sorted({rate for rate, _ in self._feeds if rate is not None})
+        rates = sorted({feed.rate for feed in self._feeds if feed.rate is not None})
         samplers = {rate: RateSampler(rate) for rate in rates}
-        wants_all = any(rate is None for rate, _ in self._feeds)
+        wants_all = any(feed.rate is None and feed.frames is None for feed in self._feeds)
+        listed = frozenset[int]().union(*(feed.frames or () for feed in self._feeds))
         previous: Frame | None = None
         for frame in self._frames:
             if self._stop.is_set():
@@ -379,24 +417,24 @@ class _Decoder:
                 for rate, sampler in samplers.items()
                 if sampler.push(frame.pts_seconds) is not None
             }
-            if previous is not None and (due or wants_all):
+            if previous is not None and (due or wants_all or previous.index in listed):
                 yield previous, due
             previous = frame
         if previous is not None:
             shown = previous.duration_seconds
             end = None if shown is None else previous.pts_seconds + shown
             due = {rate for rate, sampler in samplers.items() if sampler.finish(end) is not None}
-            if due or wants_all:
+            if due or wants_all or previous.index in listed:
                 yield previous, due
 
     def _prepared(self, frame: Frame, due: set[float]) -> _Prepared:
         prepared = _Prepared(frame.index, frame.pts_seconds)
         made: dict[Preprocessing, NDArray[np.float32]] = {}
-        for number, (rate, preprocessing) in enumerate(self._feeds):
-            if rate is None or rate in due:
-                if preprocessing not in made:
-                    made[preprocessing] = preprocessing(frame.rgb)
-                prepared.pixels[number] = made[preprocessing]
+        for number, feed in enumerate(self._feeds):
+            if feed.wants(frame.index, due):
+                if feed.preprocessing not in made:
+                    made[feed.preprocessing] = feed.preprocessing(frame.rgb)
+                prepared.pixels[number] = made[feed.preprocessing]
         return prepared
 
 
@@ -406,9 +444,10 @@ class _Decoder:
 class _Runner(ABC):
     """Feeds one model and keeps its answers."""
 
-    def __init__(self, model: Model, rate: float | None) -> None:
+    def __init__(self, model: Model, feed: _Feed, sampling: Mapping[str, Any]) -> None:
         self.model = model
-        self.rate = rate
+        self.feed = feed
+        self.sampling = sampling
         # Each call's frames, times and latencies, appended as one: Ctrl-C may come between any
         # two statements. Logits beyond what is listed here do not count.
         self.answers: list[tuple[Sequence[int], Sequence[float], Sequence[float]]] = []
@@ -453,8 +492,8 @@ class _Runner(ABC):
 
 
 class _StreamRunner(_Runner):
-    def __init__(self, model: Model, rate: float | None) -> None:
-        super().__init__(model, rate)
+    def __init__(self, model: Model, feed: _Feed, sampling: Mapping[str, Any]) -> None:
+        super().__init__(model, feed, sampling)
         self._state = model.init_state()
 
     def push(self, index: int, pts_seconds: float, pixels: NDArray[np.float32]) -> None:
@@ -476,8 +515,10 @@ class _StreamRunner(_Runner):
 class _ClipRunner(_Runner):
     """Answers after each clip; what is left at the end is seen in one last, overlapping clip."""
 
-    def __init__(self, model: Model, rate: float | None, hop: int | None) -> None:
-        super().__init__(model, rate)
+    def __init__(
+        self, model: Model, feed: _Feed, sampling: Mapping[str, Any], hop: int | None
+    ) -> None:
+        super().__init__(model, feed, sampling)
         self._length = model.card.num_frames
         self._hop = self._length if hop is None else hop
         self._unseen = 0
@@ -506,15 +547,91 @@ class _ClipRunner(_Runner):
         self._unseen = 0
 
 
+class _GivenClipRunner(_Runner):
+    """Answers for clips that are known beforehand, each as soon as its frames are there."""
+
+    def __init__(
+        self, model: Model, feed: _Feed, sampling: Mapping[str, Any], clips: list[Indices]
+    ) -> None:
+        super().__init__(model, feed, sampling)
+        self._clips = deque(clips)
+        self._black = np.zeros((*model.preprocessing.size_px, 3), dtype=np.float32)
+
+    def push(self, index: int, pts_seconds: float, pixels: NDArray[np.float32]) -> None:
+        self._waiting.append((index, pts_seconds, pixels))
+        while self._clips and self._clips[0].max() <= index:
+            self._answer(self._clips.popleft())
+            needed = min((_first(clip) for clip in self._clips), default=index + 1)
+            self._waiting = [each for each in self._waiting if each[0] >= needed]
+
+    def finish(self) -> None:
+        """Nothing waits: a clip whose frames did not all come has no answer."""
+
+    def _answer(self, clip: Indices) -> None:
+        here = {index: pixels for index, _, pixels in self._waiting}
+        frames = np.stack([self._black if i == BLACK else here[i] for i in clip.tolist()])
+        begin = time.perf_counter()
+        logits = self.model.classify(frames[None])
+        latency = time.perf_counter() - begin
+        index, pts_seconds, _ = self._waiting[-1]
+        self._add([index], [pts_seconds], [latency], logits)
+
+
+class _FirstAnswerRunner(_StreamRunner):
+    """Gives the first frame's answer for every frame, as a source with that fault does."""
+
+    def all_answers(self) -> dict[str, Any]:
+        """Return frames, times, latencies and logits of all calls, as Predictions takes them."""
+        answers = super().all_answers()
+        answers["logits"][1:] = answers["logits"][:1]
+        return answers
+
+
+def _first(clip: Indices) -> int:
+    return int(clip[clip != BLACK].min())
+
+
 def _runner(model: Model, *, fps: Rate, hop: int | None) -> _Runner:
     rate = _rate(model, fps)
+    feed = _Feed(preprocessing=model.preprocessing, rate=rate)
+    sampling = {"fps": "source" if rate is None else rate}
     if model.card.answers_every_frame:
         if hop is not None:
             raise OptionError(f"hop is for clip models; {model.title} answers after every frame.")
-        return _StreamRunner(model, rate)
+        return _StreamRunner(model, feed, sampling)
     if hop is not None and (isinstance(hop, bool) or not isinstance(hop, int) or hop < 1):
         raise OptionError(f"hop must be a positive number of frames; got {hop!r}.")
-    return _ClipRunner(model, rate, hop)
+    return _ClipRunner(model, feed, sampling, hop)
+
+
+def _recipe_of_each(
+    models: Sequence[Model], recipe: str | Recipe | Sequence[str | Recipe | None] | None
+) -> list[Recipe | None]:
+    given = (
+        [recipe] * len(models)
+        if recipe is None or isinstance(recipe, (str, Recipe))
+        else list(recipe)
+    )
+    if len(given) != len(models):
+        raise OptionError(f"{len(models)} models need as many recipes; got {len(given)}.")
+    return [recipe_named(each) if isinstance(each, str) else each for each in given]
+
+
+def _recipe_runner(
+    model: Model, recipe: Recipe, video: Video, *, fps: Rate, hop: int | None
+) -> _Runner:
+    if fps is not None or hop is not None:
+        raise OptionError("A recipe says which frames are looked at; fps and hop go without.")
+    recipe.check_kind(model.card)
+    model = model.prepared_by(recipe.preprocessing(model.card))
+    sampling = {"recipe": recipe.name}
+    clips = recipe.clips(video, model.card)
+    frames = recipe.frame_indices(video, model.card) if clips is None else np.concatenate(clips)
+    feed = _Feed(preprocessing=model.preprocessing, frames=frozenset(frames.tolist()) - {BLACK})
+    if clips is not None:
+        return _GivenClipRunner(model, feed, sampling, clips)
+    stream_runner = _FirstAnswerRunner if recipe.keeps_first_answer else _StreamRunner
+    return stream_runner(model, feed, sampling)
 
 
 def _rate(model: Model, fps: Rate) -> float | None:
@@ -533,7 +650,7 @@ def _drive(
     video: Video, frames: Iterator[Frame], runners: Sequence[_Runner], *, progress: bool
 ) -> str | None:
     """Feed all runners; return why it stopped before the end, or None."""
-    feeds = [(runner.rate, runner.model.preprocessing) for runner in runners]
+    feeds = [runner.feed for runner in runners]
     start, last = video.start_seconds, video.start_seconds
     # The header's duration, not the exact one: that would read the whole file before the start.
     total = video.stated_duration_seconds
@@ -583,7 +700,7 @@ def _made_by(video: Video, runner: _Runner, elapsed: float) -> dict[str, Any]:
         "num_threads": model.num_threads,
         "answers_per_call": model.chunk_frames if model.card.answers_every_frame else 1,
         "preprocessing": model.preprocessing.as_dict(),
-        "sampling": {"fps": runner.rate if runner.rate is not None else "source"},
+        "sampling": dict(runner.sampling),
         "video": {
             "name": video.name,
             "width": video.width,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import PredictionsError
 from vidlab.core.files import as_path, atomic_write
+from vidlab.core.label_bridge import LabelBridge
 from vidlab.core.labels import LabelMap
 from vidlab.core.probabilities import softmax
-from vidlab.models.base import Selection
+from vidlab.models.base import Selection, count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,6 +153,68 @@ class Predictions:
             }
         )
 
+    def average(self) -> pd.Series[float]:
+        """Return each label's mean probability over all answers, the most probable first.
+
+        It is how a video is judged by its clips.
+        """
+        import pandas as pd
+
+        if not len(self):
+            raise PredictionsError(f"{self.title} gave no answer on {self.video} to average.")
+        mean = pd.Series(self.probabilities.mean(axis=0), index=list(self.labels))
+        return mean.sort_values(ascending=False, kind="stable").rename("probability")
+
+    def bridged(self, bridge: LabelBridge) -> Predictions:
+        """Return these predictions carried over to another label map.
+
+        Its logits are the logarithms of the probabilities carried over; what has no counterpart
+        is ``"unmapped"``. Allow and deny lists, which name the old labels, are left behind.
+
+        Args:
+            bridge: From these labels to others.
+
+        Raises:
+            PredictionsError: The bridge is from other labels than these.
+        """
+        if bridge.source != self.labels:
+            raise PredictionsError(
+                f"{bridge!r} does not start from the labels of {self.title}, {self.labels.name}."
+            )
+        return self._with(
+            bridge(self.probabilities),
+            labels=bridge.labels,
+            selection=replace(self.selection, label_allow_list=None, label_deny_list=None),
+            made_by=self.made_by | {"bridged_from": self.labels.name},
+        )
+
+    def smoothed(self, num_frames: int) -> Predictions:
+        """Return these predictions with each answer averaged with those just before it.
+
+        What one picture shows flickers; a mean over some answers flickers less, and is late by
+        half of them. These predictions stay as they are.
+
+        Args:
+            num_frames: Answers that are averaged, the last one included; fewer at the start.
+
+        Returns:
+            Predictions whose logits are the logarithms of the mean probabilities.
+
+        Raises:
+            OptionError: `num_frames` is not a positive whole number.
+        """
+        length = count(num_frames, "num_frames")
+        sums = np.cumsum(self.probabilities, axis=0, dtype=np.float64)
+        before = np.zeros_like(sums)
+        before[length:] = sums[:-length] if length < len(sums) else sums[:0]
+        shares = np.minimum(np.arange(1, len(sums) + 1), length)[:, None]
+        mean = ((sums - before) / shares).astype(np.float32)
+        return self._with(
+            mean,
+            title=f"{self.title}, mean of {length}",
+            made_by=self.made_by | {"smoothed_over": length},
+        )
+
     def at_frame(self, frame_index: int) -> pd.DataFrame:
         """Return the rows that hold while a frame is on screen.
 
@@ -230,6 +294,17 @@ class Predictions:
             if isinstance(error, PredictionsError):
                 raise
             raise PredictionsError(f"{str(path)!r} is damaged: {error!r}.") from error
+
+    def _with(self, probabilities: NDArray[np.float32], **changes: Any) -> Predictions:
+        """Return these predictions with other probabilities, whose logarithms are the logits."""
+        same: dict[str, Any] = {
+            "video": self.video, "model": self.model, "backend": self.backend,
+            "title": self.title, "labels": self.labels, "frame_index": self.frame_index,
+            "time_seconds": self.time_seconds, "latency_seconds": self.latency_seconds,
+            "selection": self.selection, "stopped": self.stopped,
+        }  # fmt: skip
+        logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+        return Predictions(**(same | {"logits": logits} | changes))
 
     def _make_table(self) -> pd.DataFrame:
         import pandas as pd

@@ -23,6 +23,9 @@ _EXTRA_OF = {
     "ai_edge_litert": "litert",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "cv2": "opencv",
+    "openvino": "openvino",
+    "transformers": "transformers",
     "matplotlib": "notebook",
     "jupyterlab": "notebook",
 }

@@ -27,6 +27,13 @@ def jpeg(rgb: NDArray[np.uint8], *, height_px: int | None = None, quality: int =
     return stream.getvalue()
 
 
+def png(rgb: NDArray[np.uint8]) -> bytes:
+    """Encode a picture, uint8 ``[H, W, 3]``, as PNG."""
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, "PNG")
+    return stream.getvalue()
+
+
 def data_url(data: bytes, *, mime: str = "image/jpeg") -> str:
     """Return bytes as a ``data:`` address."""
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,10 +123,12 @@ class Model(ABC):
         num_threads: Threads the runtime computes with.
         provenance: What exactly is running.
         chunk_frames: How many frames at a time run fastest.
+        takes_any_size: Whether frames of another size than its card's can be run.
     """
 
     backend: str
     chunk_frames: int = 1
+    takes_any_size: bool = False
 
     def __init__(
         self,
@@ -160,6 +163,22 @@ class Model(ABC):
     def num_classes(self) -> int:
         """Number of logits."""
         return len(self.labels)
+
+    def prepared_by(self, preprocessing: Preprocessing) -> Self:
+        """Return this model with another preprocessing; both run the same weights.
+
+        Raises:
+            ModelError: It makes pictures of a size that the model cannot take.
+        """
+        if preprocessing.size_px != self.preprocessing.size_px and not self.takes_any_size:
+            want, got = self.preprocessing, preprocessing
+            raise ModelError(
+                f"{self.title} takes pictures of {want.width_px}x{want.height_px} px only; "
+                f"{got.width_px}x{got.height_px} px were asked for."
+            )
+        model = copy.copy(self)
+        model.preprocessing = preprocessing
+        return model
 
     @abstractmethod
     def init_state(self) -> State:

@@ -108,6 +108,8 @@ class ModelCard:
         source: Address of the code it is from.
         preprocessing: How frames are prepared.
         num_frames: Frames of one clip in training.
+        clips_per_video: How many clips a video is judged by where the published accuracy was
+            measured; their probabilities are averaged.
         accuracy: Published or measured ``top1``, ``top5`` and the like, in per cent.
         training: How it was trained and measured, for people: command, seeds, time.
         variants: Sets of weights, in order of preference.
@@ -125,6 +127,7 @@ class ModelCard:
     paper: str = ""
     source: str = ""
     num_frames: int = 1
+    clips_per_video: int = 1
     accuracy: Mapping[str, float] = field(default_factory=dict)
     training: Mapping[str, str] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()

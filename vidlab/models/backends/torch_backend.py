@@ -28,6 +28,7 @@ class TorchModel(Model):
 
     backend = "torch"
     chunk_frames = 16
+    takes_any_size = True
 
     def __init__(self, network: Any, **about: Any) -> None:
         super().__init__(**about)
@@ -80,6 +81,7 @@ class TorchFrameModel(FrameModel):
 
     backend = "torch"
     chunk_frames = 16
+    takes_any_size = True
 
     def __init__(self, network: Any, **about: Any) -> None:
         super().__init__(**about)

@@ -1,0 +1,182 @@
+"""Why two recipes give a model different pixels: the same frame, step by step, side by side."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlab.core.errors import OptionError
+from vidlab.core.images import data_url, png
+from vidlab.inference import Source, as_video
+from vidlab.models.base import Model
+from vidlab.models.card import ModelCard, card_named
+from vidlab.models.loading import KINETICS_MODEL
+from vidlab.recipes import Recipe, recipe_named
+from vidlab.transforms import Preprocessing, Step, StepKind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Way = str | Recipe | Model | Preprocessing
+
+# Pictures that differ by less, after resizing, differ by rounding only.
+_ROUNDING = 1.0
+
+
+def explain_preprocessing(
+    video: Source,
+    first: Way,
+    second: Way,
+    *,
+    model: Model | ModelCard | str = KINETICS_MODEL,
+    frame_index: int = 0,
+) -> PreprocessingComparison:
+    """Take a frame through two recipes, and find the first step where they part.
+
+    Args:
+        video: A :class:`~vidlab.Video`, or anything it can be made from.
+        first: Name of a recipe, or a model or preprocessing whose way it is.
+        second: Likewise.
+        model: What the recipes prepare for, which says how large the input is.
+        frame_index: The frame.
+
+    Returns:
+        The steps of both, which show themselves in a notebook.
+
+    Raises:
+        VideoError: The frame cannot be read.
+        OptionError: There is no such recipe.
+        UnknownModelError: There is no such model.
+    """
+    card = card_named(model) if isinstance(model, str) else model
+    card = card.card if isinstance(card, Model) else card
+    rgb = as_video(video).frame_at(frame_index).rgb
+    return PreprocessingComparison(
+        rgb, [(_name(way), _preprocessing(way, card)) for way in (first, second)]
+    )
+
+
+class PreprocessingComparison:
+    """What two recipes do to one frame.
+
+    Attributes:
+        names: What they are called.
+        rgb: The frame, uint8 ``[H, W, 3]``.
+        steps: For each recipe its steps, by their kind.
+        first_difference: The kind of the first step where they part; None where they agree.
+    """
+
+    def __init__(self, rgb: NDArray[np.uint8], ways: Sequence[tuple[str, Preprocessing]]) -> None:
+        self.rgb = rgb
+        self.names = [name for name, _ in ways]
+        self.steps: list[dict[StepKind, Step]] = [
+            # Copied: a step may change the picture of the one before in place.
+            {step.kind: step._replace(pixels=step.pixels.copy()) for step in way.steps(rgb)}
+            for _, way in ways
+        ]
+        differing = [kind for kind in self._kinds() if self._differ(kind)]
+        self.first_difference: StepKind | None = differing[0] if differing else None
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Each step: columns ``step``, one for each recipe with what it does, and ``same``."""
+        import pandas as pd
+
+        rows = [(kind, *self._words(kind), not self._differ(kind)) for kind in self._kinds()]
+        return pd.DataFrame(rows, columns=["step", *self.names, "same"])
+
+    def explain(self) -> str:
+        """Return in a sentence where they part."""
+        if self.first_difference is None:
+            return f"{' and '.join(self.names)} make the same input of this frame."
+        words = self._words(self.first_difference)
+        said = [f"{name}: {text}" for name, text in zip(self.names, words, strict=True)]
+        return f"They part at the step '{self.first_difference}'. {'; '.join(said)}."
+
+    def _kinds(self) -> list[StepKind]:
+        return [kind for kind in get_args(StepKind) if any(kind in steps for steps in self.steps)]
+
+    def _words(self, kind: StepKind) -> list[str]:
+        return [steps[kind].words if kind in steps else "nothing" for steps in self.steps]
+
+    def _differ(self, kind: StepKind) -> bool:
+        if any(kind not in steps for steps in self.steps):
+            return True
+        first, second = (steps[kind] for steps in self.steps)
+        # The pictures may differ already; what counts here is what this step does.
+        return first.words != second.words
+
+    def __repr__(self) -> str:
+        return f"<{self.explain()}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>{self._pictures(steps)}</tr>"
+            for name, steps in zip(self.names, self.steps, strict=True)
+        )
+        page = (
+            f"<p>{html.escape(self.explain())}</p>"
+            "<div style='overflow-x:auto'><table class='vl-steps' style='border-spacing:8px'>"
+            f"{rows}</table></div>"
+        )
+        return {"text/plain": repr(self), "text/html": page}
+
+    def _pictures(self, steps: dict[StepKind, Step]) -> str:
+        cells = [self._cell("the frame", self.rgb, False)]
+        for kind in self._kinds():
+            if kind in steps:
+                cells.append(
+                    self._cell(steps[kind].words, steps[kind].pixels, kind == self.first_difference)
+                )
+            else:
+                cells.append("<td></td>")
+        return "".join(cells)
+
+    def _cell(self, words: str, pixels: NDArray[Any], is_first: bool) -> str:
+        picture, span = _visible(pixels)
+        border = "3px solid #d55e00" if is_first else "1px solid #8888"
+        return (
+            "<td style='text-align:center;vertical-align:top'>"
+            f"<img alt='{html.escape(words)}' src='{data_url(png(picture), mime='image/png')}' "
+            f"style='height:112px;max-width:none;image-rendering:auto;border:{border}'>"
+            f"<div style='font-size:smaller;max-width:14em'>{html.escape(words)}<br>{span}</div>"
+            "</td>"
+        )
+
+
+def _name(way: Way) -> str:
+    if isinstance(way, str):
+        return way
+    if isinstance(way, Recipe):
+        return way.name
+    return way.title if isinstance(way, Model) else "own preprocessing"
+
+
+def _preprocessing(way: Way, card: ModelCard) -> Preprocessing:
+    if isinstance(way, str):
+        way = recipe_named(way)
+    if isinstance(way, Recipe):
+        return way.preprocessing(card)
+    if isinstance(way, Model):
+        return way.preprocessing
+    if not isinstance(way, Preprocessing):
+        raise OptionError(
+            f"A recipe's name, a model or a preprocessing is needed; got {type(way).__name__}."
+        )
+    return way
+
+
+def _visible(pixels: NDArray[Any]) -> tuple[NDArray[np.uint8], str]:
+    """Return a picture that shows the values, and their span in words."""
+    low, high = float(pixels.min()), float(pixels.max())
+    span = f"{low:.3g} to {high:.3g}"
+    if low >= 0.0 and high > 1.0:
+        return np.clip(np.rint(pixels), 0, 255).astype(np.uint8), span
+    if low >= 0.0:
+        return np.rint(pixels * 255.0).astype(np.uint8), span
+    spread = max(high - low, 1e-6)
+    return np.rint((pixels - low) / spread * 255.0).astype(np.uint8), span
