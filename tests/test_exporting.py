@@ -24,6 +24,7 @@ from vidlab.core.errors import (
 )
 from vidlab.models import Model
 from vidlab.models.card import card_beside, write_card
+from vidlab.models.convert import save_safetensors
 from vidlab.models.export import TARGETS
 
 
@@ -293,6 +294,21 @@ def test_the_command_names_what_it_writes(
     assert not (tmp_path / "b.onnx.certificate.json").exists()
     assert main(["export", "own.safetensors", "--to", "keras"]) == 2
     assert "one of litert" in capsys.readouterr().err
+
+
+def test_the_command_takes_card_and_labels_of_weights_that_have_none(tmp_path: Path) -> None:
+    network = random_network("a0")
+    save_safetensors(tmp_path / "mine.safetensors", network.config, network.state_dict())
+    names = [f"gesture {number}" for number in range(7)]
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    target = tmp_path / "mine.onnx"
+    argv = ["export", str(tmp_path / "mine.safetensors"), "--to", "onnx", "--out", str(target)]
+    assert main([*argv, "--no-certificate"]) == 2
+    argv += ["--card", "movinet-a0-stream", "--labels", str(tmp_path / "labels.txt")]
+    assert main([*argv, "--no-certificate"]) == 0
+    exported = vl.load_model(target)
+    assert list(exported.labels) == names
+    assert exported.preprocessing.height_px == 172
 
 
 def test_the_published_weights_are_the_same_in_every_form(
