@@ -95,6 +95,14 @@ class LosesItsState(Faulty):
         return super().step(frames, self.init_state())
 
 
+class ForgetsEveryFrame(Faulty):
+    """Its state is lost inside, however it is called."""
+
+    def step(self, frames, state):
+        answers = [self.inner.step(frame[None], self.inner.init_state()) for frame in frames]
+        return np.concatenate([logits for logits, _ in answers]), state
+
+
 class DividesAgain(Faulty):
     """Frames that are 0 to 1 already are divided once more."""
 
@@ -149,6 +157,18 @@ def test_a_state_that_is_lost_between_calls_fails(reference: Model, exported: Mo
     assert "torch: chunks against all frames at once, logits" in failed(certificate)
     with pytest.raises(ParityError, match="lost from one step to the next"):
         certificate.require()
+
+
+def test_a_state_that_is_lost_inside_fails_with_fewer_bits_too(
+    mirror: Path, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Little moves in this video: a model that forgets every frame says nearly the same labels.
+    monkeypatch.setenv("VIDLAB_MODELS", str(mirror))
+    monkeypatch.setenv("VIDLAB_CACHE", str(tmp_path))
+    model = vl.load_model("torch:movinet-a0-stream")
+    videos = [clips / "R6llTwEh07w.mp4"]
+    forgetful = certify(model, ForgetsEveryFrame(model), videos=videos, is_exact=False)
+    assert failed(forgetful) == ["torch: relative error of logits against PyTorch's"]
 
 
 @pytest.mark.parametrize("is_exact", [True, False])
@@ -267,3 +287,8 @@ def test_bad_requests_are_refused(reference: Model, exported: Model, tmp_path: P
     base = model_of(random_network(kind="base"), tmp_path)
     with pytest.raises(OptionError, match="cannot be compared"):
         certify(reference, base, videos=sample("squat"))
+    with pytest.raises(OptionError, match="from the second frame on"):
+        certify(reference, exported, videos=sample("squat"), max_frames=1)
+    exported.labels = vl.LabelMap(list(exported.labels)[::-1])
+    with pytest.raises(OptionError, match="different labels"):
+        certify(reference, exported, videos=sample("squat"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,17 @@ from networks import card_of, model_of, random_network
 import vidlab as vl
 from vidlab import exporting
 from vidlab.cli import main
-from vidlab.core.errors import ExportError, OptionError, ParityError, VideoError
+from vidlab.core.errors import (
+    ExportError,
+    MissingDependencyError,
+    OptionError,
+    ParityError,
+    VideoError,
+)
 from vidlab.models import Model
 from vidlab.models.card import card_beside, write_card
+from vidlab.models.convert import save_safetensors
+from vidlab.models.export import TARGETS
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +218,55 @@ def test_bad_requests_are_refused(
     assert names_in(tmp_path) == ["full", "full/kept.txt"]
 
 
+@pytest.mark.parametrize("to", ["litert-int8", "savedmodel"])
+def test_a_base_model_goes_into_other_forms(
+    to: str, export: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = model_of(random_network(kind="base"), tmp_path)
+    exported = vl.load_model(export(model, f"base{TARGETS[to].suffix}", to=to))
+    clip = np.random.default_rng(0).random((1, 5, 34, 41, 3), dtype=np.float32)
+    expected = model.classify(clip)
+    error = np.linalg.norm(exported.classify(clip) - expected) / np.linalg.norm(expected)
+    assert error < (0.3 if to == "litert-int8" else 1e-4)
+
+
+def test_what_fit_gives_can_be_exported(
+    model: Model, export: Callable[..., Path], tmp_path: Path, capsys
+) -> None:
+    class Bright(list):
+        labels = ("dark", "bright")
+
+    data = Bright((np.full((4, 34, 41, 3), 60 + 120 * (i % 2), np.uint8), i % 2) for i in range(8))
+    fitted = vl.fit(
+        model,
+        data,
+        out=tmp_path / "fitted",
+        epochs=2,
+        validation=None,
+        augment=None,
+        progress=False,
+    )
+    exported = vl.load_model(export(fitted.model))
+    assert list(exported.labels) == ["dark", "bright"]
+    frames = np.random.default_rng(0).random((3, 34, 41, 3), dtype=np.float32)
+    expected, _ = fitted.model.step(frames, fitted.model.init_state())
+    np.testing.assert_allclose(exported.step(frames, exported.init_state())[0], expected, atol=1e-4)
+    # As a shell sees it: the file that fit wrote.
+    target = str(tmp_path / "again.onnx")
+    argv = ["export", str(fitted.path), "--to", "onnx", "--out", target]
+    assert main([*argv, "--calibration", str(vl.sample_videos()["squat"])]) == 0
+    again = vl.load_model(target)
+    np.testing.assert_allclose(again.step(frames, again.init_state())[0], expected, atol=1e-4)
+
+
+def test_without_torch_nothing_is_looked_for(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("VIDLAB_MODELS", raising=False)
+    monkeypatch.setenv("VIDLAB_CACHE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingDependencyError, match=r'Exporting needs torch.*"vidlab\[torch\]"'):
+        vl.export("movinet-a0-stream", tmp_path / "a0.onnx", to="onnx")
+
+
 def test_what_cannot_be_exported_is_refused(
     model: Model, export: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -236,6 +294,21 @@ def test_the_command_names_what_it_writes(
     assert not (tmp_path / "b.onnx.certificate.json").exists()
     assert main(["export", "own.safetensors", "--to", "keras"]) == 2
     assert "one of litert" in capsys.readouterr().err
+
+
+def test_the_command_takes_card_and_labels_of_weights_that_have_none(tmp_path: Path) -> None:
+    network = random_network("a0")
+    save_safetensors(tmp_path / "mine.safetensors", network.config, network.state_dict())
+    names = [f"gesture {number}" for number in range(7)]
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    target = tmp_path / "mine.onnx"
+    argv = ["export", str(tmp_path / "mine.safetensors"), "--to", "onnx", "--out", str(target)]
+    assert main([*argv, "--no-certificate"]) == 2
+    argv += ["--card", "movinet-a0-stream", "--labels", str(tmp_path / "labels.txt")]
+    assert main([*argv, "--no-certificate"]) == 0
+    exported = vl.load_model(target)
+    assert list(exported.labels) == names
+    assert exported.preprocessing.height_px == 172
 
 
 def test_the_published_weights_are_the_same_in_every_form(

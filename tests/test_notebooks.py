@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -90,6 +91,14 @@ def test_every_cell_has_an_id_and_parses() -> None:
         for cell in data["cells"]:
             if cell["cell_type"] == "code":
                 compile("".join(cell["source"]), path.name, "exec")
+
+
+def test_notebooks_use_names_that_there_are() -> None:
+    for path in NOTEBOOKS:
+        cells = nbformat.read(path, as_version=4).cells
+        for cell in cells:
+            for name in re.findall(r"\bvl\.(\w+)", cell.source):
+                assert hasattr(vl, name), f"{path.name}: vl.{name}"
 
 
 @pytest.mark.browser

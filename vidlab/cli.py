@@ -98,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         help="what it will see: ranges are measured and answers checked on it; give it again for "
         "more (the sample videos)",
     )  # fmt: skip
+    export.add_argument("--labels", metavar="FILE", help="label map, where no card has one")
+    export.add_argument("--card", metavar="NAME", help="card that a path follows")
     export.add_argument(
         "--no-certificate", action="store_true", help="do not check that it answers the same"
     )
@@ -256,9 +258,13 @@ def _convert(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     from vidlab.exporting import export
+    from vidlab.models import load_model
 
+    model = options.model
+    if options.labels or options.card:
+        model = load_model(model, backend="torch", labels=options.labels, card=options.card)
     path = export(
-        options.model,
+        model,
         options.out,
         to=options.to,
         calibration=options.calibration,

@@ -19,6 +19,7 @@ import hashlib
 import json
 import math
 import os
+import unicodedata
 import warnings
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -251,7 +252,14 @@ def read_segments(data: str | os.PathLike[str] | pd.DataFrame) -> list[Segment]:
         )
     try:
         # As text, and nothing taken for missing: a label may be "None".
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(
+            path, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig"
+        )
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{str(path)!r} is not UTF-8 text ({error}). Save it as UTF-8, which spreadsheets call "
+            '"CSV UTF-8".'
+        ) from error
     except (ValueError, OSError) as error:
         raise DatasetError(f"{str(path)!r} cannot be read as a CSV file: {error}.") from error
     return _segments_of_table(table, folder=path.parent, what=repr(path.name))
@@ -269,7 +277,7 @@ def _segments_of_folder(folder: Path) -> list[Segment]:
             if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
         )
         segments += [
-            Segment(video=path, name=f"{inside.name}/{path.name}", label=inside.name)
+            Segment(video=path, name=f"{inside.name}/{path.name}", label=_label(inside.name))
             for path in videos
         ]
         if not videos:
@@ -293,12 +301,16 @@ def _segments_of_folder(folder: Path) -> list[Segment]:
 
 
 def _segments_of_table(table: pd.DataFrame, *, folder: Path, what: str) -> list[Segment]:
-    missing = [column for column in SEGMENT_COLUMNS if column not in table.columns]
+    columns = [str(column) for column in table.columns]
+    missing = [column for column in SEGMENT_COLUMNS if column not in columns]
     if missing:
         raise DatasetError(
             f"{what} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
-            f"segments have {', '.join(SEGMENT_COLUMNS)}."
+            f"segments have {', '.join(SEGMENT_COLUMNS)}, and it has {', '.join(columns)}."
         )
+    for column in SEGMENT_COLUMNS:
+        if columns.count(column) > 1:
+            raise DatasetError(f"{what} has the column {column} more than once.")
     if not len(table):
         raise DatasetError(f"{what} has no rows.")
     segments = []
@@ -306,7 +318,7 @@ def _segments_of_table(table: pd.DataFrame, *, folder: Path, what: str) -> list[
         table[list(SEGMENT_COLUMNS)].itertuples(index=False, name=None)
     ):
         where = f"{what}, row {row}"
-        name, label = _text(video, f"{where}: video"), _text(label, f"{where}: label")
+        name = _text(video, f"{where}: video")
         start_seconds = _seconds(start, f"{where}: start_seconds")
         end_seconds = _seconds(end, f"{where}: end_seconds")
         if start_seconds is not None and end_seconds is not None and end_seconds <= start_seconds:
@@ -315,9 +327,9 @@ def _segments_of_table(table: pd.DataFrame, *, folder: Path, what: str) -> list[
             )
         segments.append(
             Segment(
-                video=folder / Path(name).expanduser(),
+                video=folder / (Path(name).expanduser() if name.startswith("~/") else name),
                 name=name.replace("\\", "/"),
-                label=label,
+                label=_label(_text(label, f"{where}: label")),
                 start_seconds=start_seconds,
                 end_seconds=end_seconds,
             )
@@ -325,17 +337,24 @@ def _segments_of_table(table: pd.DataFrame, *, folder: Path, what: str) -> list[
     return segments
 
 
+def _label(text: str) -> str:
+    """Return a label in the one spelling that typed ones have: file systems may take it apart."""
+    return unicodedata.normalize("NFC", text)
+
+
 def _text(value: object, what: str) -> str:
-    if isinstance(value, float) and math.isnan(value):
-        value = ""
-    text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
-    if value is None or not text.strip():
+    text = "" if _is_missing(value) else str(value).strip()
+    if not text:
         raise DatasetError(f"{what} is empty.")
-    return text.strip()
+    return text
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or value != value
 
 
 def _seconds(value: object, what: str) -> float | None:
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if _is_missing(value) or (isinstance(value, str) and not value.strip()):
         return None
     try:
         seconds = float(value)  # type: ignore[arg-type]
@@ -659,6 +678,8 @@ class DatasetClips(Clips):
             if frames.dtype == np.uint8:
                 return np.stack([self.preprocessing(np.ascontiguousarray(f)) for f in frames])
             if np.issubdtype(frames.dtype, np.floating) and frames.shape[1:] == size:
+                if not np.isfinite(frames).all():
+                    raise DatasetError(f"Frames of item {index} hold values that are not numbers.")
                 return np.ascontiguousarray(frames, dtype=np.float32)
         raise DatasetError(
             f"Frames of item {index} must be uint8 [T, H, W, 3] or [T, 3, H, W], or float and "
@@ -669,5 +690,9 @@ class DatasetClips(Clips):
 
 def _labels_of(dataset: object) -> list[str]:
     """Return the labels that a dataset states, in the order of class ids."""
-    labels = getattr(dataset, "labels", None) or getattr(dataset, "classes", None)
-    return list(labels) if isinstance(labels, (list, tuple, LabelMap)) else []
+    for name in ("labels", "classes"):
+        labels = getattr(dataset, name, None)
+        # Some keep the class id of each item in `labels`.
+        if isinstance(labels, (list, tuple, LabelMap)) and isinstance(next(iter(labels), 0), str):
+            return list(labels)
+    return []

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vidlab.clips import Clips, open_clips, piece_starts, problems_table, warn_of_problems
 from vidlab.core.console import progress as progress_bar
 from vidlab.core.dependencies import require
-from vidlab.core.errors import DatasetError, OptionError, VideoError
+from vidlab.core.errors import DatasetError, ModelError, OptionError, VideoError
 from vidlab.core.labels import LabelMap
 from vidlab.core.probabilities import softmax
 from vidlab.inference import check_model
@@ -54,6 +54,7 @@ def evaluate(
     Raises:
         LabelMapError: A clip has a label that the model does not.
         DatasetError: There are no clips, or more than half of them cannot be read.
+        ModelError: An answer is not a number.
         OptionError: `at` is unknown.
     """
     check_model(model)
@@ -146,6 +147,14 @@ class Evaluation:
             raise DatasetError(
                 f"An evaluation needs clips, and probabilities [{len(clips)}, {len(labels)}]; got "
                 f"{list(self.probabilities.shape)}."
+            )
+        # Not greater than any other, NaN would count as right.
+        broken = np.flatnonzero(~np.isfinite(self.probabilities).all(axis=1))
+        if len(broken):
+            raise ModelError(
+                f"{title} answered {len(broken)} of {len(clips)} clips with what is not a number, "
+                f"such as {clips['video'].iloc[broken[0]]}. Its weights, or frames of a dataset, "
+                "hold such values."
             )
         self._truth = np.array([labels.id_of(label) for label in clips["label"]])
         own = self.probabilities[np.arange(len(clips)), self._truth]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vidlab.certificate import certify, read_frames
 from vidlab.core.console import say
+from vidlab.core.dependencies import require
 from vidlab.core.errors import OptionError, did_you_mean
 from vidlab.core.files import as_path, check_writable, sha256_of
 from vidlab.core.labels import LabelMap
@@ -64,8 +65,11 @@ def export(
         MissingDependencyError: What writes or runs this form is not installed.
     """
     target = _target(to)
+    require("torch", why="exporting")  # told before anything is downloaded
     if not isinstance(model, Model):
         model = load_model(model, backend="torch")
+    if model.card.kind == "frame":
+        raise OptionError(f"{model.title} looks at single pictures; only MoViNets are exported.")
     if not isinstance(model, TorchModel):
         raise OptionError(
             f"{model.title} is not in PyTorch: load it with backend='torch' to export it."

@@ -113,6 +113,20 @@ def test_a_failure_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert files == [NAMES[0]]
 
 
+def test_tables_of_an_earlier_call_do_not_outlive_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_stick_actions(tmp_path, seeds=[22], **OPTIONS)
+
+    def add(self: writing.VideoWriter, rgb: np.ndarray) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(writing.VideoWriter, "add", add)
+    with pytest.raises(OSError, match="disk full"):
+        write_stick_actions(tmp_path, seeds=[22, 23], **OPTIONS)
+    assert [path.name for path in tmp_path.iterdir()] == ["clips"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

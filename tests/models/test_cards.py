@@ -50,7 +50,10 @@ def test_every_shipped_card_is_whole() -> None:
         ('name = "m"', "lacks the table"),
         (CARD + 'resise = "fit"', "unknown field 'resise'.* Did you mean 'resize'"),
         (CARD + 'resize = "squash"', "resize must be one of"),
-        (CARD.replace('kind = "stream"', 'kind = "song"'), "'stream' or 'clip'"),
+        (
+            CARD.replace('kind = "stream"', 'kind = "song"'),
+            "kind must be one of stream, clip, frame",
+        ),
         (CARD.replace('title = "M"', ""), "missing"),
         (CARD + '[[variants]]\nname = "v"', "missing"),
         ("preprocessing = 3", "cannot be read"),
@@ -58,6 +61,16 @@ def test_every_shipped_card_is_whole() -> None:
         ('labels = ["a", "a"]' + CARD, "unique"),
         ("labels = []" + CARD, "at least one"),
         (CARD.replace('name = "m"', "name = 3"), "name must be a string"),
+        ('num_frames = "8"' + CARD, "num_frames must be a whole number; got '8'"),
+        ("accuracy = 90" + CARD, "accuracy must be a table"),
+        (
+            CARD.replace("height_px = ", 'frame_rate = "5"\nheight_px = '),
+            "frame_rate must be a number",
+        ),
+        (
+            CARD + '[[variants]]\nname = "v"\nprecision = "p"\nformat = "onnx"\nfile = 3',
+            "file must be a string",
+        ),
     ],
 )
 def test_bad_cards_are_refused_with_the_reason(text: str, message: str) -> None:

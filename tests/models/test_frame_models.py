@@ -102,6 +102,7 @@ def test_a_softmax_in_the_network_is_not_applied_twice(tmp_path: Path) -> None:
     for name, layers in {
         "activation": [keras.layers.Dense(3, activation="softmax")],
         "layer": [keras.layers.Dense(3), keras.layers.Softmax()],
+        "network": [keras.Sequential([keras.layers.Dense(3), keras.layers.Softmax()])],
     }.items():
         y = x
         for layer in layers:
@@ -167,3 +168,8 @@ def test_half_precision_is_read_as_float32(tmp_path: Path) -> None:
     with torch.inference_mode():
         assert loaded(pictures).dtype == torch.float32
         torch.testing.assert_close(loaded(pictures), network(pictures), atol=1e-3, rtol=1e-2)
+
+
+def test_only_movinets_are_exported(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="looks at single pictures; only MoViNets"):
+        vl.export(model, tmp_path / "pictures.onnx", to="onnx")

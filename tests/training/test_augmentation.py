@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from vidlab.transforms import Preprocessing
 
 PREPARE = Preprocessing(height_px=24, width_px=32)
 LABELS = ["jumping", "waving"]
+_IN_PARTS = unicodedata.normalize("NFD", "왼손")
 
 
 def still(num_frames: int = 5, *, seed: int = 0) -> torch.Tensor:
@@ -102,7 +104,15 @@ def share_mirrored(labels: list[str]) -> float:
 
 @pytest.mark.parametrize(
     "label",
-    ["walking left", "Right_turn", "spin clockwise", "turning anticlockwise", "왼손 들기", "右折"],
+    [
+        "walking left",
+        "Right_turn",
+        "spin clockwise",
+        "turning anticlockwise",
+        "왼손 들기",
+        "右折",
+        _IN_PARTS,
+    ],
 )
 def test_labels_with_a_side_are_not_mirrored_and_that_is_said(label: str, capsys) -> None:
     assert share_mirrored(["jumping", label]) == 0.0
@@ -127,6 +137,16 @@ def test_what_an_augmentation_is_can_be_told_in_every_process() -> None:
     assert describe(blur) == describe(v2.GaussianBlur(3)) != describe(v2.GaussianBlur(5))
     one, other, third = lambda x: x + 1, lambda x: x + 1, lambda x: x * 2
     assert describe(one) == describe(other) != describe(third)
+    much, little = lambda x: x * 0.5, lambda x: x * 0.25
+    assert describe(much) != describe(little)
+
+    def by(factor: float):
+        return lambda x: [y * factor for y in x]
+
+    assert describe(by(2)) == describe(by(2)) != describe(by(3))
+    assert describe(lambda x: sorted(x, key=lambda y: y + 1)) != describe(
+        lambda x: sorted(x, key=lambda y: y - 1)
+    )
 
     class Change:
         def __call__(self, video):

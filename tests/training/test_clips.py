@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,56 @@ def test_a_row_that_makes_no_sense_is_named(change, message: str) -> None:
         read_segments(pd.DataFrame(row | change))
 
 
+def test_what_is_missing_in_a_table_of_any_kind_is_missing() -> None:
+    table = pd.DataFrame(
+        {
+            "video": [Path("a.mp4"), Path("b.mp4")],
+            "start_seconds": [0, None],
+            "end_seconds": np.array([1, np.nan], np.float32),
+            "label": [1, 2],
+        }
+    )
+    for kind in (table, table.convert_dtypes()):
+        _, last = read_segments(kind)
+        assert (last.label, last.start_seconds, last.end_seconds) == ("2", None, None)
+    for nothing in (pd.NA, None, math.nan, np.float32("nan"), pd.NaT):
+        with pytest.raises(DatasetError, match="row 1: label is empty"):
+            read_segments(table.assign(label=pd.Series(["x", nothing], dtype=object)))
+
+
+def test_what_spreadsheets_and_hands_write(tmp_path: Path) -> None:
+    path = tmp_path / "내 표.csv"
+    text = 'video, start_seconds, end_seconds, label\n~가.mp4, 0, 1.5, "걷기, 뛰기"\n'
+    path.write_text(text, encoding="utf-8")
+    (segment,) = read_segments(path)
+    assert segment.video == tmp_path / "~가.mp4"
+    assert (segment.label, segment.end_seconds) == ("걷기, 뛰기", 1.5)
+    path.write_text(text, encoding="cp949")
+    with pytest.raises(DatasetError, match=r"is not UTF-8 text .* Save it as UTF-8"):
+        read_segments(path)
+    path.write_text(text.replace(",", ";"), encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"lacks the columns .* it has video; start_seconds"):
+        read_segments(path)
+
+
+def test_a_column_that_is_there_twice_is_told() -> None:
+    row = {"video": ["a.mp4"], "start_seconds": [0.0], "end_seconds": [2.0], "label": ["x"]}
+    twice = pd.concat([pd.DataFrame(row), pd.DataFrame({"label": ["y"]})], axis=1)
+    with pytest.raises(DatasetError, match="the column label more than once"):
+        read_segments(twice)
+
+
+def test_a_label_is_the_same_however_its_letters_are_put_together(tmp_path: Path) -> None:
+    # As some file systems write names: every letter in parts.
+    folder = tmp_path / unicodedata.normalize("NFD", "왼손 들기")
+    folder.mkdir()
+    (folder / "a.mp4").touch()
+    assert folder.name != "왼손 들기"
+    assert [each.label for each in read_segments(tmp_path)] == ["왼손 들기"]
+    row = {"video": ["a"], "start_seconds": None, "end_seconds": None, "label": [folder.name]}
+    assert read_segments(pd.DataFrame(row))[0].label == "왼손 들기"
+
+
 def test_a_table_needs_its_columns_and_a_row() -> None:
     with pytest.raises(DatasetError, match="lacks the columns end_seconds, label"):
         read_segments(pd.DataFrame({"video": ["a"], "start_seconds": [0]}))
@@ -298,11 +349,20 @@ def test_a_dataset_that_tells_class_and_length_is_not_read_beforehand() -> None:
         (np.zeros((3, 8, 8, 3), np.uint8), "must be \\(frames, class id\\)"),
         ((np.zeros((3, 9, 8, 3), np.float32), 0), "float and prepared, with 8 rows"),
         ((np.zeros((8, 8, 3), np.uint8), 0), r"got uint8 \[8, 8, 3\]"),
+        ((np.full((3, 8, 8, 3), np.nan, np.float32), 0), "Frames of item 0 .* not numbers"),
     ],
 )
 def test_an_item_of_another_form_is_told(item: object, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         open_clips(Items([item]), Preprocessing(height_px=8, width_px=8), progress=False).read(0)
+
+
+def test_class_ids_of_the_items_are_not_taken_for_their_labels() -> None:
+    for ids in ([0, 1], np.array([0, 1])):
+        dataset = Items([(np.zeros((3, 8, 8, 3), np.uint8), class_id) for class_id in ids])
+        dataset.labels, dataset.classes = ids, ["up", "down"]
+        clips = open_clips(dataset, Preprocessing(height_px=8, width_px=8), progress=False)
+        assert [clip.labels for clip in clips.clips] == [("up",), ("down",)]
 
 
 # ---- labels and fingerprints -----------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from conftest import write_clip
 
 import vidlab as vl
-from vidlab.core.errors import DatasetError, LabelMapError, OptionError
+from vidlab.core.errors import DatasetError, LabelMapError, ModelError, OptionError
 from vidlab.core.probabilities import softmax
 from vidlab.evaluation import Evaluation
 from vidlab.models import Model
@@ -126,6 +126,13 @@ def test_the_plot_has_every_number(evaluation: Evaluation) -> None:
 def test_arrays_that_do_not_fit_are_told() -> None:
     with pytest.raises(DatasetError, match=r"probabilities \[1, 7\]; got \[2, 7\]"):
         Evaluation(table(["cat"]), np.zeros((2, 7)), labels=LABELS, title="it")
+
+
+def test_what_is_not_a_number_is_never_right() -> None:
+    probabilities = np.full((3, 7), 1 / 7, np.float32)
+    probabilities[1:] = np.nan
+    with pytest.raises(ModelError, match=r"2 of 3 clips .* such as 1\.mp4"):
+        Evaluation(table(["cat", "dog", "cat"]), probabilities, labels=LABELS, title="it")
 
 
 # ---- asking a model --------------------------------------------------------------------------

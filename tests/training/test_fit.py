@@ -458,6 +458,15 @@ def test_options_out_of_range(changes, message: str, tiny: Model, folder: Path) 
         fit(tiny, folder, **changes)
 
 
+def test_whole_numbers_of_numpy_are_whole_numbers(
+    tiny: Model, folder: Path, tmp_path: Path
+) -> None:
+    changes = {"epochs": np.int64(1), "batch_size": np.int32(8), "patience": np.int64(3)}
+    fit(tiny, folder, out=tmp_path, **changes)
+    again = fit(tiny, folder, out=tmp_path, epochs=1, batch_size=8, patience=3)
+    assert len(again.history) == 1
+
+
 @pytest.mark.parametrize("changes", [{"mode": "stream"}, {"loss_on": "every"}])
 def test_a_clip_model_has_no_stream(changes, tiny_base: Model, folder: Path) -> None:
     with pytest.raises(OptionError, match="needs a stream model"):

@@ -186,6 +186,20 @@ def test_a_clip_model_answers_once() -> None:
     assert sorted(targets.tolist()) == [1, 2]
 
 
+def test_what_a_clip_model_says_of_a_clip_does_not_depend_on_those_beside_it() -> None:
+    task = task_of(
+        [(2, 0), (6, 1), (2, 2), (4, 3)], mode="clips", loss_on="last", num_frames=6, batch_size=4
+    )
+    network = make_network("base")
+    (parts,) = learner_of(task, network).batches(0)
+    ((logits, targets),) = list(parts)
+    for row, class_id, index in zip(logits, targets, task.batches(0)[0], strict=True):
+        assert int(class_id) == index
+        clip = torch.from_numpy(task.clips.read(index))[None].permute(0, 1, 4, 2, 3)
+        with torch.no_grad():
+            torch.testing.assert_close(row, network(clip)[0], rtol=1e-4, atol=1e-5)
+
+
 def test_an_epoch_can_be_begun_at_any_batch() -> None:
     task = task_of([(4, 0), (5, 1), (6, 2), (3, 3), (7, 0)])
     learner = learner_of(task, make_network())
@@ -217,6 +231,9 @@ def test_rare_labels_weigh_more() -> None:
     torch.testing.assert_close(weights, torch.tensor([9 / 18, 9 / 6, 0.0, 9 / 3]))
     frames = task_of([(8, 0), (2, 1)], loss_on="every").class_weights()
     torch.testing.assert_close(frames, torch.tensor([10 / 16, 10 / 4, 0.0, 0.0]))
+    # Of clips that are longer than a piece only a piece is asked.
+    pieces = task_of([(30, 0), (2, 1)], mode="clips", loss_on="every", num_frames=6).class_weights()
+    torch.testing.assert_close(pieces, torch.tensor([8 / 12, 8 / 4, 0.0, 0.0]))
     assert torch.equal(task_of(clips, balance=False).class_weights(), torch.ones(4))
 
 

@@ -51,6 +51,15 @@ def test_clips_of_one_video_stay_together() -> None:
     assert not {clips[i].video for i in training} & {clips[i].video for i in validation}
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_the_video_with_most_clips_is_not_kept_back(seed: int) -> None:
+    videos = [("long", 40), ("a", 2), ("b", 2), ("c", 2), ("d", 2)]
+    clips = [clip(name, f"label {n % 2}") for name, num in videos for n in range(num)]
+    training, validation = split(clips, share=0.2, seed=seed)
+    assert len(training) >= 40
+    assert len(validation) >= 2
+
+
 def test_one_video_is_divided_clip_by_clip_and_that_is_said(capsys) -> None:
     clips = [clip("video", f"label {n % 2}") for n in range(10)]
     training, validation = split(clips, share=0.2, seed=0)

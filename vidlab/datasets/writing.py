@@ -73,6 +73,8 @@ def write_stick_actions(
         raise OptionError(f"seconds must be above 0; got {seconds}.")
     check_writable(root / "segments.csv")
     num_frames = max(1, round(seconds * frame_rate))
+    for table in ("segments.csv", "keypoints.json"):
+        (root / table).unlink(missing_ok=True)  # those of an earlier call say nothing of these
     coco = CocoKeypoints()
     tables: list[pd.DataFrame] = []
     with tqdm(total=len(seeds) + num_sequences, unit="video", disable=not progress) as bar:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -45,6 +46,14 @@ BACKENDS = tuple(NATIVE_FORMATS)
 
 #: What torch converts; the others keep their weights in forms that are not read back.
 CONVERTIBLE: tuple[Format, ...] = ("litert", "savedmodel", "safetensors")
+
+# Types of fields, as annotations write them, and what people call them.
+_KINDS: dict[str, tuple[Any, str]] = {
+    "str": (str, "a string"),
+    "int": (int, "a whole number"),
+    "float": ((int, float), "a number"),
+    "Mapping": (Mapping, "a table"),
+}
 
 CARD_INSIDE = "card.toml"
 """Name of the card in a model's directory."""
@@ -188,17 +197,14 @@ class ModelCard:
             for key in ("mean", "std"):
                 if key in preprocessing:
                     preprocessing[key] = tuple(preprocessing[key])
-            _refuse_unknown(Preprocessing, preprocessing, where)
+            _check_fields(Preprocessing, preprocessing, where)
             variants = data.pop("variants", [])
             for variant in variants:
-                _refuse_unknown(Variant, variant, where)
-            _refuse_unknown(cls, data, where)
+                _check_fields(Variant, variant, where)
+            _check_fields(cls, data, where)
             labels = data.get("labels")
             if labels is not None and not isinstance(labels, str):
                 data["labels"] = tuple(LabelMap(labels))
-            for key in ("name", "title", "family"):
-                if not isinstance(data.get(key, ""), str):
-                    raise TypeError(f"{key} must be a string; got {data[key]!r}")
             card = cls(
                 preprocessing=Preprocessing(**preprocessing),
                 variants=tuple(Variant(**variant) for variant in variants),
@@ -313,11 +319,16 @@ def _toml_value(value: object) -> str:
     raise CardError(f"A model card holds text, numbers and lists; got {value!r}.")
 
 
-def _refuse_unknown(cls: type[Any], data: Mapping[str, Any], where: str) -> None:
-    known = [item.name for item in fields(cls)]
-    for key in data:
+def _check_fields(cls: type[Any], data: Mapping[str, Any], where: str) -> None:
+    """Refuse fields that a dataclass lacks, and values of another type than it says."""
+    known = {item.name: str(item.type) for item in fields(cls)}
+    for key, value in data.items():
         if key not in known:
             raise CardError(f"{where}: unknown field {key!r}." + did_you_mean(key, known))
+        said = re.fullmatch(r"(str|int|float|Mapping)(\[.*\])?( \| None)?", known[key])
+        kind, words = _KINDS[said[1]] if said else (object, "")
+        if not isinstance(value, kind):
+            raise CardError(f"{where}: {key} must be {words}; got {value!r}.")
 
 
 @cache

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,9 @@ _SIDED = re.compile(
     r"|왼|오른|좌측|우측|좌회전|우회전|시계 ?방향|左|右",
     re.IGNORECASE,
 )
+
+# Where an object lies in memory, in its text.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 class Augmentation:
@@ -77,7 +83,7 @@ def default_augmentation(
         v2.RandomResizedCrop(size, scale=(0.6, 1.0), ratio=(0.85, 1.18), antialias=True),
         v2.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3),
     ]
-    sided = [label for label in labels if _SIDED.search(label)]
+    sided = [label for label in labels if _SIDED.search(unicodedata.normalize("NFC", label))]
     if sided:
         say(f"clips are not mirrored in training, because of labels such as {sided[0]!r}")
     else:
@@ -87,11 +93,28 @@ def default_augmentation(
 
 def describe(augment: object) -> str:
     """Return what tells one `augment=` from another, the same in every process."""
-    code = getattr(augment, "__code__", None)
-    if code is not None:
-        # The text of a function is not at hand everywhere; what it was compiled to is.
-        return f"{augment.__qualname__} {code.co_code.hex()} {code.co_names} {code.co_varnames}"  # type: ignore[attr-defined]
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(augment))
+    if not isinstance(augment, FunctionType):
+        return _ADDRESS.sub("", repr(augment))
+    # The text of a function is not at hand everywhere; what it was compiled to is. Of what it holds
+    # only what stays as it is counts: a list may be there to count calls.
+    held = [cell.cell_contents for cell in augment.__closure__ or ()]
+    held = [each for each in held if isinstance(each, (int, float, str))]
+    given = (augment.__defaults__, augment.__kwdefaults__)
+    about = _ADDRESS.sub("", f"{_compiled(augment.__code__)} {held} {given}")
+    return f"{augment.__qualname__} {hashlib.sha256(about.encode()).hexdigest()[:16]}"
+
+
+def _compiled(code: CodeType) -> str:
+    # Code within code shows where it lies in memory, and the order of a set changes.
+    constants = [
+        _compiled(each)
+        if isinstance(each, CodeType)
+        else sorted(map(repr, each))
+        if isinstance(each, frozenset)
+        else each
+        for each in code.co_consts
+    ]
+    return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {constants}"
 
 
 @contextmanager

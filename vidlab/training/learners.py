@@ -112,7 +112,10 @@ class Task:
         numbers = np.zeros(len(self.labels))
         for index in self.training:
             clip = self.clips.clips[index]
-            asked = [each for each in self.targets(clip, 0, clip.num_frames) if each != _NONE]
+            seen = clip.num_frames
+            if self.options.mode == "clips":
+                seen = min(seen, self.options.num_frames)
+            asked = [each for each in self.targets(clip, 0, seen) if each != _NONE]
             numbers += np.bincount(asked, minlength=len(self.labels))
         if not self.options.balance:
             return torch.ones(len(self.labels))
@@ -315,9 +318,22 @@ class NetworkLearner(Learner):
             if self._network.config.causal:
                 logits, _ = self._network.step(batch, self._network.init_state(len(pieces)))
             else:
-                logits = self._network(batch)
+                logits = self._classify(batch, [len(each) for each in frames])
                 targets = targets.amax(dim=1)
         yield logits[targets != _NONE], targets[targets != _NONE]
+
+    def _classify(self, batch: Tensor, lengths: list[int]) -> Tensor:
+        """Return a base model's logits of clips ``[B, T, 3, H, W]``, those of one length at once.
+
+        What fills the shorter ones up would change their answers.
+        """
+        rows = {
+            length: [row for row, each in enumerate(lengths) if each == length]
+            for length in sorted(set(lengths))
+        }
+        logits = torch.cat([self._network(batch[same, :length]) for length, same in rows.items()])
+        order = torch.tensor([row for same in rows.values() for row in same])
+        return logits[order.argsort()]
 
     def _stream_parts(self, loads: list[Load], samples: Iterator[Any]) -> Iterator[Answers]:
         state: State = {}

@@ -55,9 +55,9 @@ class Options:
         one_of("precision", self.precision, get_args(Precision))
         one_of("batch_norm", self.batch_norm, get_args(BatchNorm))
         for name in ("epochs", "batch_size", "num_frames"):
-            count(getattr(self, name), name)
+            object.__setattr__(self, name, count(getattr(self, name), name))
         if self.patience is not None:
-            count(self.patience, "patience")
+            object.__setattr__(self, "patience", count(self.patience, "patience"))
         if not isinstance(self.learning_rate, (int, float)) or not (
             0.0 < self.learning_rate < math.inf
         ):

@@ -15,8 +15,8 @@ def split(clips: Sequence[Clip], *, share: float, seed: int) -> tuple[list[int],
     """Divide clips into those to learn from and those to validate with.
 
     Each label keeps about `share` of its clips back, and at least one where it has two. Clips of
-    one video stay on one side, as they look alike; only where a label would then have nothing on
-    one of the sides are clips divided one by one, which is said.
+    one video stay on one side, as they look alike; only where a label would then have nothing to
+    validate with, or little to learn from, are clips divided one by one, which is said.
 
     Returns:
         Numbers of the clips to learn from, and of those to validate with, each ascending.
@@ -45,6 +45,7 @@ def _keep_back(
         label: max(1, round(share * number)) if number > 1 else 0
         for label, number in labels.items()
     }
+    least = {label: max(1, (number - wanted[label]) // 2) for label, number in labels.items()}
     left = dict(labels)
     kept: set[int] = set()
     of_label: Counter[str] = Counter()
@@ -58,7 +59,8 @@ def _keep_back(
                 break
             if label not in held or group[0] in kept:
                 continue
-            if any(left[each] - num < 1 for each, num in held.items()):
+            # A video with most of a label's clips is one to learn from.
+            if any(left[each] - num < least[each] for each, num in held.items()):
                 continue
             kept.update(group)
             of_label.update(held)

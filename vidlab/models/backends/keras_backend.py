@@ -70,6 +70,8 @@ def load_keras(path: Path) -> Any:
 
 def _ends_in_softmax(network: Any) -> bool:
     last = network.layers[-1]
+    while getattr(last, "layers", None):  # a network within a network
+        last = last.layers[-1]
     activation = getattr(last, "activation", None)
     return type(last).__name__ == "Softmax" or getattr(activation, "__name__", "") == "softmax"
 

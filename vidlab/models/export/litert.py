@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import ExportError
 from vidlab.models.export.plan import Folded
-from vidlab.models.export.tensorflow import Weights, graph, input_specs, run, tf
+from vidlab.models.export.tensorflow import Weights, graph, input_specs, quietly, run, tf
 
 
 def litert_bytes(
@@ -55,7 +55,7 @@ def litert_bytes(
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: _samples(concrete, specs, calibration)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quietly():
             warnings.simplefilter("ignore")  # the converter uses what TensorFlow will drop
             content: bytes = converter.convert()
     except Exception as error:  # ConverterError, ValueError, RuntimeError of its C++ parts

@@ -6,6 +6,8 @@ Frames are ``[B * T, rows, columns, channels]``, vectors ``[B * T, 1, 1, channel
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -332,6 +334,18 @@ def graph(function: Any, **options: Any) -> Any:
     return tf.function(function, autograph=False, **options)
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep TensorFlow from naming each folder that it writes, temporary ones too."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def write_savedmodel(plan: Folded, folder: Path) -> None:
     """Write a SavedModel in TF-Hub's form, for pictures of any size and any number.
 
@@ -371,7 +385,8 @@ def write_savedmodel(plan: Folded, folder: Path) -> None:
             "call": signatures["serving_default"],
             "init_states": module.init_states.get_concrete_function(),
         }
-    tf.saved_model.save(module, str(folder), signatures)
+    with quietly():
+        tf.saved_model.save(module, str(folder), signatures)
 
 
 def _zero_states(config: MovinetConfig, input_shape: Tensor) -> dict[str, Tensor]:
