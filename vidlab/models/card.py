@@ -29,20 +29,12 @@ from vidlab.core.errors import (
 )
 from vidlab.core.files import atomic_write
 from vidlab.core.labels import LabelMap
+from vidlab.models.registry import formats
 from vidlab.transforms import Preprocessing
 
 Kind = Literal["stream", "clip", "frame"]
-Format = Literal["litert", "savedmodel", "safetensors", "onnx", "keras"]
-
-#: Which file formats a backend reads as they are; torch reads the others by converting once.
-NATIVE_FORMATS: dict[str, tuple[Format, ...]] = {
-    "torch": ("safetensors",),
-    "tfhub": ("savedmodel",),
-    "litert": ("litert",),
-    "onnx": ("onnx",),
-    "keras": ("keras",),
-}
-BACKENDS = tuple(NATIVE_FORMATS)
+Format = str
+"""A format of weights; `vidlab.models.registry.formats` has all."""
 
 #: What torch converts; the others keep their weights in forms that are not read back.
 CONVERTIBLE: tuple[Format, ...] = ("litert", "savedmodel", "safetensors")
@@ -224,7 +216,7 @@ class ModelCard:
             known = ", ".join(get_args(Kind))
             raise CardError(f"{where}: kind must be one of {known}; got {card.kind!r}.")
         for variant in card.variants:
-            if variant.format not in get_args(Format):
+            if variant.format not in formats():
                 raise CardError(f"{where}: variant format {variant.format!r} is not known.")
         return card
 

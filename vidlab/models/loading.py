@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from vidlab.core.console import say
 from vidlab.core.errors import (
@@ -22,13 +21,10 @@ from vidlab.core.errors import (
 from vidlab.core.files import as_path
 from vidlab.core.labels import LabelMap
 from vidlab.models import lookup
-from vidlab.models.base import Model, Provenance, Selection, count, default_num_threads
+from vidlab.models.base import Model, Selection, count, default_num_threads
 from vidlab.models.card import (
-    BACKENDS,
     CONVERTIBLE,
-    NATIVE_FORMATS,
     Format,
-    Kind,
     ModelCard,
     Variant,
     card_beside,
@@ -37,18 +33,12 @@ from vidlab.models.card import (
     cards,
 )
 from vidlab.models.lookup import Found
-from vidlab.transforms import Preprocessing
+from vidlab.models.opening import Opening
+from vidlab.models.registry import backends, formats
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_MODULE_OF = {
-    "torch": "torch",
-    "tfhub": "tensorflow_hub",
-    "litert": "ai_edge_litert",
-    "onnx": "onnxruntime",
-    "keras": "keras",
-}
 _KAGGLE_HANDLE = re.compile(
     r"^(kaggle:)?([\w-]+/[\w-]+/(tensorFlow2|tfLite|pyTorch|other)/[\w-]+(/\d+)?)$", re.IGNORECASE
 )
@@ -58,6 +48,25 @@ SHIPPED_MODEL = "stickactions-a0-stream"
 
 # Beyond this a mistyped number is likelier than such a machine.
 _MAX_THREADS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """The options of one ``load_model`` call that backends are given."""
+
+    labels: LabelMap | None
+    num_threads: int
+    selection: Selection
+
+    def open(self, card: ModelCard | None, found: Found, backend: str) -> Model:
+        opening = Opening(
+            card=card,
+            found=found,
+            labels=self.labels,
+            num_threads=self.num_threads,
+            selection=self.selection,
+        )
+        return backends()[backend].open(opening)
 
 
 def load_model(
@@ -121,25 +130,25 @@ def load_model(
         raise UnknownModelError("A model needs a name, a path or a handle; got an empty name.")
     if isinstance(card, str):
         card = card_named(card)
-    opener = _Opener(labels=_label_map(labels), num_threads=threads, selection=selection)
+    options = _Options(labels=_label_map(labels), num_threads=threads, selection=selection)
 
     path = Path(name).expanduser()
     if name in cards():
         if card is not None:
             raise OptionError(f"card= goes with a path or a handle; {name!r} is a card itself.")
-        return _load_card(card_named(name), backend, variant, opener)
+        return _load_card(card_named(name), backend, variant, options)
     if variant is not None:
         raise OptionError(f"variant= goes with the name of a card; {name!r} is not one.")
     if path.exists():
-        return _load_path(path, backend, card, opener)
+        return _load_path(path, backend, card, options)
     if name.startswith(("https://", "http://")):
-        return _load_hub_address(name, backend, card, opener)
+        return _load_hub_address(name, backend, card, options)
     handle = _KAGGLE_HANDLE.match(name)
     if handle is not None:
         from vidlab.models.download import kaggle_directory
 
         folder = kaggle_directory(handle[2])
-        return _load_path(folder, backend, card or _card_like(handle[2]), opener)
+        return _load_path(folder, backend, card or _card_like(handle[2]), options)
     card_named(name)  # raises, with the nearest name
     raise UnknownModelError(f"No model is called {name!r}.")
 
@@ -201,7 +210,7 @@ def list_models() -> pd.DataFrame:
                     "here": found is not None,
                     "place": found.place if found else None,
                     "backends": ", ".join(
-                        backend for backend in BACKENDS if _can_run(backend, card, variant)
+                        backend for backend in backends() if _can_run(backend, card, variant)
                     ),
                     "precision": variant.precision,
                     "licence": card.licence,
@@ -219,14 +228,14 @@ def list_models() -> pd.DataFrame:
 
 def _split_backend(name: str, backend: str | None) -> tuple[str, str | None]:
     prefix, colon, rest = name.partition(":")
-    if colon and prefix in BACKENDS:
+    if colon and prefix in backends():
         if backend not in (None, prefix):
             raise OptionError(f"{name!r} asks for {prefix}, but backend={backend!r} was given.")
         name, backend = rest, prefix
-    if backend is not None and backend not in BACKENDS:
+    if backend is not None and backend not in backends():
         raise OptionError(
-            f"backend must be one of {', '.join(BACKENDS)}; got {backend!r}."
-            + did_you_mean(str(backend), BACKENDS)
+            f"backend must be one of {', '.join(backends())}; got {backend!r}."
+            + did_you_mean(str(backend), list(backends()))
         )
     return name, backend
 
@@ -245,23 +254,21 @@ def _label_map(
     return LabelMap(list(labels))
 
 
-def _is_installed(backend: str) -> bool:
-    return importlib.util.find_spec(_MODULE_OF[backend]) is not None
-
-
 def _can_run(backend: str, card: ModelCard, variant: Variant) -> bool:
-    if variant.format in NATIVE_FORMATS[backend]:
+    if variant.format in backends()[backend].formats:
         return True
     return backend == "torch" and card.family == "movinet" and variant.format in CONVERTIBLE
 
 
-def _load_card(card: ModelCard, backend: str | None, variant: str | None, opener: _Opener) -> Model:
+def _load_card(
+    card: ModelCard, backend: str | None, variant: str | None, options: _Options
+) -> Model:
     wanted = [card.variant(variant)] if variant else list(card.variants)
     if backend is None:
         usable = [
             name
-            for name in ("torch", "litert", "tfhub", "onnx", "keras")
-            if _is_installed(name) and any(_can_run(name, card, item) for item in wanted)
+            for name, each in backends().items()
+            if each.is_installed and any(_can_run(name, card, item) for item in wanted)
         ]
         backend = usable[0] if usable else "torch"  # whose absence is then told
     wanted = [item for item in wanted if _can_run(backend, card, item)]
@@ -273,7 +280,7 @@ def _load_card(card: ModelCard, backend: str | None, variant: str | None, opener
     found = next((hit for item in wanted if (hit := lookup.find(item)) is not None), None)
     if found is None:
         found = _download_best(card, wanted, backend)
-    return opener.open(card, found, backend)
+    return options.open(card, found, backend)
 
 
 def _download_best(card: ModelCard, wanted: list[Variant], backend: str) -> Found:
@@ -291,11 +298,12 @@ def _download_best(card: ModelCard, wanted: list[Variant], backend: str) -> Foun
     raise lookup.missing(card, backend=backend, variants=wanted)
 
 
-def _load_path(path: Path, backend: str | None, card: ModelCard | None, opener: _Opener) -> Model:
+def _load_path(path: Path, backend: str | None, card: ModelCard | None, options: _Options) -> Model:
     format_ = format_of(path)
-    native = next(name for name, formats in NATIVE_FORMATS.items() if format_ in formats)
+    native = formats()[format_]
     backend = backend or native
-    if backend not in ((native, "torch") if format_ in CONVERTIBLE else (native,)):
+    reads = format_ in backends()[backend].formats
+    if not reads and not (backend == "torch" and format_ in CONVERTIBLE):
         raise OptionError(
             f"The {backend} backend cannot run {path.name}: it is a {format_} model. "
             f"Use backend={native!r}."
@@ -304,13 +312,13 @@ def _load_path(path: Path, backend: str | None, card: ModelCard | None, opener: 
     if card is None:
         known = _card_with(path, format_) or _card_of_content(path, format_)
     if known is not None:
-        return opener.open(known[0], Found(path, "path", known[1]), backend)
+        return options.open(known[0], Found(path, "path", known[1]), backend)
     about = Variant(
         name=path.stem, precision="", format=format_, file=path.name, note="from a path"
     )
     if card is None and native == "tfhub":
         card = _card_like(str(path))  # the only hint; the other formats say what they are
-    return opener.open(card, Found(path, "path", about), backend)
+    return options.open(card, Found(path, "path", about), backend)
 
 
 def format_of(path: Path) -> Format:
@@ -338,6 +346,9 @@ def format_of(path: Path) -> Format:
         return "onnx"
     if path.suffix == ".safetensors" or head[8:9] == b"{":
         return "safetensors"
+    for backend in backends().values():
+        if backend.recognises is not None and (format_ := backend.recognises(path)):
+            return format_
     raise UnknownModelError(
         f"{str(path)!r} is neither a LiteRT file, a safetensors file, an ONNX file, a "
         "Keras file nor a SavedModel directory."
@@ -387,7 +398,7 @@ def _card_like(name: str) -> ModelCard | None:
 
 
 def _load_hub_address(
-    address: str, backend: str | None, card: ModelCard | None, opener: _Opener
+    address: str, backend: str | None, card: ModelCard | None, options: _Options
 ) -> Model:
     if backend not in (None, "tfhub"):
         raise OptionError(f"An address is loaded by the tfhub backend; got backend={backend!r}.")
@@ -402,158 +413,4 @@ def _load_hub_address(
             f"{address} cannot be fetched ({error}). Without a network: unpack it into a "
             "directory and pass that directory to load_model."
         ) from error
-    return _load_path(folder, "tfhub", card or _card_like(address), opener)
-
-
-class _Opener:
-    """Opens weights that are here with the options of one ``load_model`` call."""
-
-    def __init__(self, *, labels: LabelMap | None, num_threads: int, selection: Selection) -> None:
-        self.labels = labels
-        self.num_threads = num_threads
-        self.selection = selection
-
-    def open(self, card: ModelCard | None, found: Found, backend: str) -> Model:
-        open_with = {
-            "torch": self._torch,
-            "tfhub": self._tfhub,
-            "litert": self._litert,
-            "onnx": self._onnx,
-            "keras": self._keras,
-        }
-        return open_with[backend](card, found)
-
-    def _litert(self, card: ModelCard | None, found: Found) -> Model:
-        from vidlab.models.backends import litert_backend as litert
-
-        signature = litert.LiteRTSignature(found.path, num_threads=self.num_threads)
-        if card is None and not signature.is_stream:
-            raise _needs_card(found.path)
-        if card is None:
-            _, _, height, width, _ = signature.image_shape
-            card = _anonymous_card(found.path.stem, height, width, signature.num_classes)
-        _check_kind(card, found, _kind(is_stream=signature.is_stream))
-        about = self._about(card, found, signature.num_classes, litert.runtime())
-        return litert.LiteRTModel(signature, **about)
-
-    def _tfhub(self, card: ModelCard | None, found: Found) -> Model:
-        from vidlab.models.backends import tfhub_backend as tfhub
-
-        if card is None:
-            raise _needs_card(found.path)
-        module = tfhub.load_module(found.path, num_threads=self.num_threads)
-        _check_kind(card, found, _kind(is_stream=tfhub.is_stream(module)))
-        about = self._about(card, found, tfhub.num_classes_of(module), tfhub.runtime())
-        about["num_threads"] = tfhub.threads_in_force() or os.cpu_count() or 1
-        return tfhub.TFHubModel(module, **about)
-
-    def _onnx(self, card: ModelCard | None, found: Found) -> Model:
-        from vidlab.models.backends import onnx_backend as onnx
-
-        if card is None:
-            raise _needs_card(found.path)
-        session = onnx.OnnxSession(found.path, num_threads=self.num_threads)
-        _check_kind(card, found, _kind(is_stream=session.is_stream))
-        about = self._about(card, found, session.num_classes, onnx.runtime())
-        return onnx.OnnxModel(session, **about)
-
-    def _keras(self, card: ModelCard | None, found: Found) -> Model:
-        from vidlab.models.backends import keras_backend as keras
-
-        if card is None:
-            raise _needs_card(found.path)
-        network = keras.load_keras(found.path)
-        _check_kind(card, found, "frame")
-        about = self._about(card, found, network.output_shape[-1], keras.runtime())
-        return keras.KerasModel(network, **about)
-
-    def _torch(self, card: ModelCard | None, found: Found) -> Model:
-        from vidlab.models.backends import torch_backend
-
-        source = _cheapest_source(card, found)
-        network, converted_from = torch_backend.load_network(source.path)
-        if not hasattr(network, "for_inference"):  # no MoViNet: it looks at single pictures
-            if card is None:
-                raise _needs_card(found.path)
-            _check_kind(card, source, "frame")
-            about = self._about(card, source, network.num_classes, torch_backend.runtime())
-            return torch_backend.TorchFrameModel(network, **about)
-        said = f"movinet-{network.config.size}-{network.config.kind}"
-        if card is None:
-            card = cards().get(said)
-        if card is None:
-            raise _needs_card(found.path)
-        # Of a published model the name says which network it is; others may hold any.
-        if re.fullmatch(r"movinet-a\d-(base|stream)", card.name) and card.name != said:
-            raise OptionError(
-                f"{source.path.name} holds a {said}; the card {card.name} is another."
-            )
-        _check_kind(card, source, _kind(is_stream=network.config.causal))
-        about = self._about(card, source, network.config.num_classes, torch_backend.runtime())
-        about["variant"] = found.variant.name
-        about["provenance"] = replace(about["provenance"], converted_from=converted_from)
-        return torch_backend.TorchModel(network, **about)
-
-    def _about(
-        self, card: ModelCard, found: Found, num_classes: int, runtime: str
-    ) -> dict[str, Any]:
-        labels = self.labels
-        if labels is None:
-            labels = card.label_map(num_classes)
-        elif len(labels) != num_classes:
-            raise OptionError(
-                f"{found.path.name} gives {num_classes} logits; labels= has {len(labels)} labels."
-            )
-        return {
-            "card": card,
-            "variant": found.variant.name,
-            "labels": labels,
-            "provenance": Provenance(
-                weights_file=found.path.name,
-                weights_sha256=lookup.content_hash(found.path),
-                place=found.place,
-                runtime=runtime,
-            ),
-            "num_threads": self.num_threads,
-            "selection": self.selection,
-        }
-
-
-def _kind(*, is_stream: bool) -> Kind:
-    return "stream" if is_stream else "clip"
-
-
-def _check_kind(card: ModelCard, found: Found, kind: Kind) -> None:
-    if kind != card.kind:
-        raise OptionError(f"{found.path.name} is a {kind} model; {card.name} is not.")
-
-
-def _cheapest_source(card: ModelCard | None, found: Found) -> Found:
-    """Return what to convert from: a twin with the same weights may need no TensorFlow."""
-    twin_name = found.variant.same_weights_as
-    if card is None or twin_name is None or found.place == "path":
-        return found
-    return lookup.find(card.variant(twin_name)) or found
-
-
-def _anonymous_card(name: str, height: int, width: int, num_classes: int) -> ModelCard:
-    labels = "kinetics-600" if num_classes == 600 else None
-    known = "the labels of Kinetics-600, " if labels else ""
-    say(
-        f"{name}: {known}5 frames a second and pixels from 0 to 1 are assumed; card= says otherwise"
-    )
-    return ModelCard(
-        name=name,
-        title=name,
-        family="movinet",
-        kind="stream",
-        labels=labels,
-        preprocessing=Preprocessing(height_px=height, width_px=width, frame_rate=5.0),
-    )
-
-
-def _needs_card(path: Path) -> OptionError:
-    return OptionError(
-        f"{path.name} does not say its input size and frame rate. Name the card it follows: "
-        f'load_model({str(path)!r}, card="movinet-a0-stream").'
-    )
+    return _load_path(folder, "tfhub", card or _card_like(address), options)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
 from vidlab.models.base import FrameModel
+from vidlab.models.opening import Opening
 
 # Answers of a softmax below this are told apart no more: its logarithm must stay a number.
 _LEAST_PROBABILITY = 1e-12
@@ -74,6 +75,15 @@ def _ends_in_softmax(network: Any) -> bool:
         last = last.layers[-1]
     activation = getattr(last, "activation", None)
     return type(last).__name__ == "Softmax" or getattr(activation, "__name__", "") == "softmax"
+
+
+def open_model(opening: Opening) -> KerasModel:
+    """Open a ``.keras`` or ``.h5`` file; see `vidlab.models.registry.Backend`."""
+    card = opening.known_card()
+    network = load_keras(opening.path)
+    opening.check_kind(card, "frame")
+    about = opening.about(card, num_classes=network.output_shape[-1], runtime=runtime())
+    return KerasModel(network, **about)
 
 
 def runtime() -> str:

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidlab.core.console import say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
 from vidlab.models.base import Model, State
+from vidlab.models.card import ModelCard
+from vidlab.models.opening import Opening
+from vidlab.transforms import Preprocessing
 
 
 class LiteRTModel(Model):
@@ -131,6 +135,35 @@ class LiteRTSignature:
             outputs = self._runner(**{self._image: image}, **state)
         logits = outputs.pop(self._answer)
         return logits.reshape(-1), outputs
+
+
+def open_model(opening: Opening) -> LiteRTModel:
+    """Open a LiteRT file; see `vidlab.models.registry.Backend`."""
+    signature = LiteRTSignature(opening.path, num_threads=opening.num_threads)
+    card = opening.card
+    if card is None and signature.is_stream:
+        card = _assumed_card(opening.path.stem, signature)
+    card = card or opening.known_card()
+    opening.check_kind(card, "stream" if signature.is_stream else "clip")
+    about = opening.about(card, num_classes=signature.num_classes, runtime=runtime())
+    return LiteRTModel(signature, **about)
+
+
+def _assumed_card(name: str, signature: LiteRTSignature) -> ModelCard:
+    labels = "kinetics-600" if signature.num_classes == 600 else None
+    known = "the labels of Kinetics-600, " if labels else ""
+    say(
+        f"{name}: {known}5 frames a second and pixels from 0 to 1 are assumed; card= says otherwise"
+    )
+    _, _, height, width, _ = signature.image_shape
+    return ModelCard(
+        name=name,
+        title=name,
+        family="movinet",
+        kind="stream",
+        labels=labels,
+        preprocessing=Preprocessing(height_px=height, width_px=width, frame_rate=5.0),
+    )
 
 
 def runtime() -> str:

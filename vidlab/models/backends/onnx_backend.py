@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
 from vidlab.models.base import Model, State
+from vidlab.models.opening import Opening
 
 NEXT = "next_"
 """What the name of a state that comes out starts with."""
@@ -113,6 +114,15 @@ class OnnxSession:
         names = ["logits", *(f"{NEXT}{name}" for name in self.states)]
         logits, *states = self._session.run(names, {"image": image, **state})
         return logits[0], dict(zip(self.states, states, strict=True))
+
+
+def open_model(opening: Opening) -> OnnxModel:
+    """Open an ONNX file; see `vidlab.models.registry.Backend`."""
+    card = opening.known_card()
+    session = OnnxSession(opening.path, num_threads=opening.num_threads)
+    opening.check_kind(card, "stream" if session.is_stream else "clip")
+    about = opening.about(card, num_classes=session.num_classes, runtime=runtime())
+    return OnnxModel(session, **about)
 
 
 def runtime() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from vidlab.core.console import say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
 from vidlab.models.base import Model, State
+from vidlab.models.opening import Opening
 
 #: What the stream exports call the function that makes their zero states.
 _INIT_STATES = "init_states"
@@ -117,6 +119,16 @@ def threads_in_force() -> int:
     """Return how many threads TensorFlow computes one operation with (0: its own choice)."""
     tf = require("tensorflow", why="the tfhub backend")
     return int(tf.config.threading.get_intra_op_parallelism_threads())
+
+
+def open_model(opening: Opening) -> TFHubModel:
+    """Open a SavedModel directory; see `vidlab.models.registry.Backend`."""
+    card = opening.known_card()
+    module = load_module(opening.path, num_threads=opening.num_threads)
+    opening.check_kind(card, "stream" if is_stream(module) else "clip")
+    about = opening.about(card, num_classes=num_classes_of(module), runtime=runtime())
+    about["num_threads"] = threads_in_force() or os.cpu_count() or 1
+    return TFHubModel(module, **about)
 
 
 def runtime() -> str:

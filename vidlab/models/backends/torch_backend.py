@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, OptionError, WeightsError
 from vidlab.core.files import cache_dir, check_writable
 from vidlab.models.base import FrameModel, Model, State
-from vidlab.models.lookup import content_hash
+from vidlab.models.card import cards
+from vidlab.models.lookup import Found, content_hash, find
+from vidlab.models.opening import Opening
 
 # Part of the cache's file names: raise it when a change of the converters changes weights.
 _CONVERTER = "v1"
@@ -133,6 +137,38 @@ def load_network(path: Path) -> tuple[Any, str | None]:
     say(f"converting {path.name} to PyTorch, once; the result is kept in {cached.parent}")
     convert.convert(path, cached)
     return convert.load_safetensors(cached), source_format
+
+
+def open_model(opening: Opening) -> TorchModel | TorchFrameModel:
+    """Open safetensors, or convert other weights; see `vidlab.models.registry.Backend`."""
+    source = _cheapest_source(opening)
+    network, converted_from = load_network(source.path)
+    of_source = replace(opening, found=source)
+    if not hasattr(network, "for_inference"):  # no MoViNet: it looks at single pictures
+        card = opening.known_card()
+        of_source.check_kind(card, "frame")
+        about = of_source.about(card, num_classes=network.num_classes, runtime=runtime())
+        return TorchFrameModel(network, **about)
+    config = network.config
+    said = f"movinet-{config.size}-{config.kind}"
+    card = opening.card or cards().get(said) or opening.known_card()
+    # Of a published model the name says which network it is; others may hold any.
+    if re.fullmatch(r"movinet-a\d-(base|stream)", card.name) and card.name != said:
+        raise OptionError(f"{source.path.name} holds a {said}; the card {card.name} is another.")
+    of_source.check_kind(card, "stream" if config.causal else "clip")
+    about = of_source.about(card, num_classes=config.num_classes, runtime=runtime())
+    about["variant"] = opening.found.variant.name
+    about["provenance"] = replace(about["provenance"], converted_from=converted_from)
+    return TorchModel(network, **about)
+
+
+def _cheapest_source(opening: Opening) -> Found:
+    """Return what to convert from: a twin with the same weights may need no TensorFlow."""
+    found = opening.found
+    twin_name = found.variant.same_weights_as
+    if opening.card is None or twin_name is None or found.place == "path":
+        return found
+    return find(opening.card.variant(twin_name)) or found
 
 
 def runtime() -> str:

@@ -1,0 +1,90 @@
+"""What a backend is given to open a model with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidlab.core.errors import OptionError
+from vidlab.core.labels import LabelMap
+from vidlab.models import lookup
+from vidlab.models.base import Provenance, Selection
+from vidlab.models.card import Kind, ModelCard
+from vidlab.models.lookup import Found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """Weights that are here, and the options of one ``load_model`` call.
+
+    Attributes:
+        card: What is known about the model; None where nobody says.
+        found: Where its weights are.
+        labels: Label map that was asked for; None for the card's.
+        num_threads: Threads to compute with.
+        selection: Options of tables.
+    """
+
+    card: ModelCard | None
+    found: Found
+    labels: LabelMap | None
+    num_threads: int
+    selection: Selection
+
+    @property
+    def path(self) -> Path:
+        """The weights."""
+        return self.found.path
+
+    def known_card(self) -> ModelCard:
+        """Return the card.
+
+        Raises:
+            OptionError: There is none; the message says how to name one.
+        """
+        if self.card is None:
+            raise OptionError(
+                f"{self.path.name} does not say its input size and frame rate. Name the card it "
+                f'follows: load_model({str(self.path)!r}, card="movinet-a0-stream").'
+            )
+        return self.card
+
+    def check_kind(self, card: ModelCard, *kinds: Kind) -> None:
+        """Refuse weights that are of another kind than the card says.
+
+        Raises:
+            OptionError: With the kinds that they are of.
+        """
+        if card.kind not in kinds:
+            raise OptionError(
+                f"{self.path.name} is a {' or '.join(kinds)} model; {card.name} is not."
+            )
+
+    def about(self, card: ModelCard, *, num_classes: int, runtime: str) -> dict[str, Any]:
+        """Return what every `~vidlab.models.base.Model` is made with.
+
+        Raises:
+            CardError: The card's label map has another length than the logits.
+            OptionError: The label map that was asked for has.
+        """
+        labels = self.labels
+        if labels is None:
+            labels = card.label_map(num_classes)
+        elif len(labels) != num_classes:
+            raise OptionError(
+                f"{self.path.name} gives {num_classes} logits; labels= has {len(labels)} labels."
+            )
+        return {
+            "card": card,
+            "variant": self.found.variant.name,
+            "labels": labels,
+            "provenance": Provenance(
+                weights_file=self.path.name,
+                weights_sha256=lookup.content_hash(self.path),
+                place=self.found.place,
+                runtime=runtime,
+            ),
+            "num_threads": self.num_threads,
+            "selection": self.selection,
+        }

@@ -1,0 +1,116 @@
+"""Backends: the runtimes that models are run by, vidlab's own and those of other packages.
+
+A package adds one with an entry point of the group ``vidlab.backends`` that is a `Backend`::
+
+    [project.entry-points."vidlab.backends"]
+    mine = "my_package.vidlab_backend:BACKEND"
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vidlab.models.base import Model
+    from vidlab.models.opening import Opening
+
+GROUP = "vidlab.backends"
+"""Group of the entry points of other packages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """A runtime.
+
+    Attributes:
+        name: What ``load_model(..., backend=)`` takes.
+        module: Module that must be installed.
+        formats: Formats of weights that it reads as they are.
+        opener: Where the function is that opens weights, as ``"module:function"``; it takes an
+            `~vidlab.models.opening.Opening` and returns a `~vidlab.models.base.Model`.
+        recognises: Takes a path and returns the format if it is one of `formats`; needed where
+            vidlab does not know the format itself.
+    """
+
+    name: str
+    module: str
+    formats: tuple[str, ...]
+    opener: str
+    recognises: Callable[[Path], str | None] | None = None
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its module can be imported."""
+        return importlib.util.find_spec(self.module) is not None
+
+    def open(self, opening: Opening) -> Model:
+        """Open weights."""
+        module, _, function = self.opener.partition(":")
+        model: Model = getattr(importlib.import_module(module), function)(opening)
+        return model
+
+
+_HERE = "vidlab.models.backends"
+
+# In the order in which they are tried where none is asked for.
+_OWN = (
+    Backend(
+        name="torch", module="torch", formats=("safetensors",),
+        opener=f"{_HERE}.torch_backend:open_model",
+    ),
+    Backend(
+        name="litert", module="ai_edge_litert", formats=("litert",),
+        opener=f"{_HERE}.litert_backend:open_model",
+    ),
+    Backend(
+        name="tfhub", module="tensorflow_hub", formats=("savedmodel",),
+        opener=f"{_HERE}.tfhub_backend:open_model",
+    ),
+    Backend(
+        name="onnx", module="onnxruntime", formats=("onnx",),
+        opener=f"{_HERE}.onnx_backend:open_model",
+    ),
+    Backend(
+        name="keras", module="keras", formats=("keras",),
+        opener=f"{_HERE}.keras_backend:open_model",
+    ),
+)  # fmt: skip
+
+
+@cache
+def backends() -> dict[str, Backend]:
+    """Return every backend by name, vidlab's own first.
+
+    Warns of one that cannot be loaded, or has a name that is taken.
+    """
+    found = {backend.name: backend for backend in _OWN}
+    for entry in metadata.entry_points(group=GROUP):
+        try:
+            backend = entry.load()
+        except Exception as error:  # whatever a foreign package raises
+            warnings.warn(f"The backend {entry.value} cannot be loaded: {error}", stacklevel=2)
+            continue
+        if not isinstance(backend, Backend):
+            warnings.warn(f"The backend {entry.value} is no vidlab Backend.", stacklevel=2)
+        elif backend.name in found:
+            warnings.warn(f"A backend called {backend.name!r} is there already.", stacklevel=2)
+        else:
+            found[backend.name] = backend
+    return found
+
+
+def formats() -> dict[str, str]:
+    """Return every format of weights, and the first backend that reads it as it is."""
+    found: dict[str, str] = {}
+    for backend in backends().values():
+        for each in backend.formats:
+            found.setdefault(each, backend.name)
+    return found
