@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from vidlab.exporting import export as export
     from vidlab.inference import predict as predict
     from vidlab.inference import stream as stream
+    from vidlab.models import ModelCard as ModelCard
     from vidlab.models import default_model as default_model
     from vidlab.models import list_models as list_models
     from vidlab.models import load_model as load_model
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from vidlab.recipes import list_recipes as list_recipes
     from vidlab.training import FitResult as FitResult
     from vidlab.training import fit as fit
+    from vidlab.transforms import Preprocessing as Preprocessing
     from vidlab.video import Video as Video
     from vidlab.widgets import Annotator as Annotator
     from vidlab.widgets import Player as Player
@@ -61,9 +63,11 @@ _HOME_OF = {
     "FitResult": "vidlab.training",
     "LabelBridge": "vidlab.core.label_bridge",
     "LabelMap": "vidlab.core.labels",
+    "ModelCard": "vidlab.models",
     "Player": "vidlab.widgets",
     "PlayerGrid": "vidlab.widgets",
     "Predictions": "vidlab.predictions",
+    "Preprocessing": "vidlab.transforms",
     "VidlabError": "vidlab.core.errors",
     "Video": "vidlab.video",
     "compare": "vidlab.comparison",

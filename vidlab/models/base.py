@@ -95,8 +95,9 @@ class Provenance:
 
     Attributes:
         weights_file: Name of the weights file or directory.
-        weights_sha256: Hash of its content.
-        place: ``"path"``, ``"mirror"``, ``"cache"`` or ``"package"`` (shipped with vidlab).
+        weights_sha256: Hash of its content; empty for a network of the user's own.
+        place: ``"path"``, ``"mirror"``, ``"cache"``, ``"package"`` (shipped with vidlab) or
+            ``"memory"`` (a network of the user's own).
         runtime: Library and version, such as ``"torch 2.11.0"``.
         converted_from: Format the weights were carried over from, if they were.
     """

@@ -61,7 +61,8 @@ class Variant:
         format: ``"litert"``, ``"safetensors"``, ``"onnx"`` and ``"keras"`` (``.keras`` or
             ``.h5``) are files, ``"savedmodel"`` is a directory.
         file: Name of that file or directory in a mirror and in the cache.
-        sha256: Its checksum; None where the publisher gives none and none is known.
+        sha256: Its checksum, or the beginning of it that the publisher gives; None where nothing
+            is known.
         size_bytes: Its size, if known.
         members: For a directory: checksum of each file that matters, by its name inside.
         url: Where the file can be downloaded as it is.
@@ -108,6 +109,9 @@ class ModelCard:
         paper: Address of the paper.
         source: Address of the code it is from.
         preprocessing: How frames are prepared.
+        layout: Order of the input's axes, such as ``"BTHWC"``, for files and networks of any
+            make; batch, time, channels, height, width. Empty for PyTorch's usual ``"BCTHW"`` and
+            ``"BCHW"``, or where the format says it.
         num_frames: Frames of one clip in training.
         clips_per_video: How many clips a video is judged by where the published accuracy was
             measured; their probabilities are averaged.
@@ -127,6 +131,7 @@ class ModelCard:
     licence: str = "unknown"
     paper: str = ""
     source: str = ""
+    layout: str = ""
     num_frames: int = 1
     clips_per_video: int = 1
     accuracy: Mapping[str, float] = field(default_factory=dict)
@@ -186,7 +191,7 @@ class ModelCard:
         try:
             data = tomllib.loads(text)
             preprocessing = data.pop("preprocessing")
-            for key in ("mean", "std"):
+            for key in ("mean", "std", "resize_to_px"):
                 if key in preprocessing:
                     preprocessing[key] = tuple(preprocessing[key])
             _check_fields(Preprocessing, preprocessing, where)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vidlab.core.console import say
 from vidlab.core.errors import (
@@ -21,6 +21,7 @@ from vidlab.core.errors import (
 from vidlab.core.files import as_path
 from vidlab.core.labels import LabelMap
 from vidlab.models import lookup
+from vidlab.models.arrays import ArrayModel, probe
 from vidlab.models.base import Model, Selection, count, default_num_threads
 from vidlab.models.card import (
     CONVERTIBLE,
@@ -58,19 +59,21 @@ class _Options:
     num_threads: int
     selection: Selection
 
-    def open(self, card: ModelCard | None, found: Found, backend: str) -> Model:
-        opening = Opening(
+    def opening(self, card: ModelCard | None, found: Found) -> Opening:
+        return Opening(
             card=card,
             found=found,
             labels=self.labels,
             num_threads=self.num_threads,
             selection=self.selection,
         )
-        return backends()[backend].open(opening)
+
+    def open(self, card: ModelCard | None, found: Found, backend: str) -> Model:
+        return backends()[backend].open(self.opening(card, found))
 
 
 def load_model(
-    name: str | os.PathLike[str],
+    name: str | os.PathLike[str] | Callable[..., Any],
     *,
     backend: str | None = None,
     variant: str | None = None,
@@ -95,7 +98,8 @@ def load_model(
             a safetensors file, an ONNX file or a Keras file, a TF-Hub address, a Kaggle handle
             (``owner/model/framework/variation/version``), or any of these with the backend in
             front: ``"litert:movinet-a0-stream"``. A card beside a file (``NAME.toml``) or in a
-            directory (``card.toml``) is read.
+            directory (``card.toml``) is read. Or a network of your own, a ``torch.nn.Module`` or
+            a function from an array to logits, with its `card`.
         backend: ``"torch"``, ``"tfhub"``, ``"litert"``, ``"onnx"`` or ``"keras"``; None takes
             the first that is installed, or the one that reads the file.
         variant: Weights to use, such as ``"float"`` or ``"int8"``; None takes the best here.
@@ -125,12 +129,16 @@ def load_model(
         if num_threads is None
         else count(num_threads, "num_threads", at_most=_MAX_THREADS)
     )
-    name, backend = _split_backend(str(as_path(name)) if name else "", backend)
-    if not name:
-        raise UnknownModelError("A model needs a name, a path or a handle; got an empty name.")
     if isinstance(card, str):
         card = card_named(card)
     options = _Options(labels=_label_map(labels), num_threads=threads, selection=selection)
+    if callable(name) and not isinstance(name, (str, os.PathLike)):
+        if backend is not None or variant is not None:
+            raise OptionError("A network of your own goes without backend= and variant=.")
+        return _load_own(name, card, options)
+    name, backend = _split_backend(str(as_path(name)) if name else "", backend)
+    if not name:
+        raise UnknownModelError("A model needs a name, a path or a handle; got an empty name.")
 
     path = Path(name).expanduser()
     if name in cards():
@@ -260,6 +268,30 @@ def _can_run(backend: str, card: ModelCard, variant: Variant) -> bool:
     return backend == "torch" and card.family == "movinet" and variant.format in CONVERTIBLE
 
 
+def _load_own(network: Callable[..., Any], card: ModelCard | None, options: _Options) -> Model:
+    """Load a network that is here already."""
+    name = (
+        type(network).__name__
+        if hasattr(network, "state_dict")
+        else (getattr(network, "__name__", type(network).__name__))
+    )
+    if card is None:
+        raise OptionError(
+            f"{name} does not say what it takes. Pass its card: load_model(network, card="
+            'vidlab.ModelCard(name="mine", title="Mine", family="own", kind="clip", num_frames=16, '
+            "preprocessing=vidlab.Preprocessing(height_px=112, width_px=112)))."
+        )
+    about = Variant(name="own", precision="", format="memory", file=name)
+    opening = options.opening(card, Found(Path(name), "memory", about))
+    if hasattr(network, "state_dict"):
+        from vidlab.models.backends.torch_backend import wrap_module
+
+        return wrap_module(network, opening)
+    num_classes = probe(network, card)
+    described = opening.about(card, num_classes=num_classes, runtime="Python")
+    return ArrayModel(network, backend="python", **described)
+
+
 def _load_card(
     card: ModelCard, backend: str | None, variant: str | None, options: _Options
 ) -> Model:
@@ -340,6 +372,8 @@ def format_of(path: Path) -> Format:
         raise UnknownModelError(f"Cannot read {str(path)!r}: {error}.") from error
     if head[4:8] == b"TFL3":
         return "litert"
+    if path.suffix in (".pth", ".pt") and head.startswith((b"PK\x03\x04", b"\x80")):
+        return "pth"
     if head.startswith((b"\x89HDF", b"PK\x03\x04")) and path.suffix in (".h5", ".keras"):
         return "keras"
     if path.suffix == ".onnx":  # protocol buffers have no mark to know them by

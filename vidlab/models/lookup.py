@@ -17,7 +17,7 @@ from vidlab.core.errors import WeightsError, WeightsNotFoundError
 from vidlab.core.files import cache_dir, mirror_dir, sha256_of
 from vidlab.models.card import CARD_INSIDE, ModelCard, Variant
 
-Place = Literal["path", "mirror", "cache", "package"]
+Place = Literal["path", "mirror", "cache", "package", "memory"]
 
 PACKAGE_WEIGHTS = Path(__file__).parent / "weights"
 """Where the weights are that ship with vidlab."""
@@ -155,7 +155,7 @@ def _check_file(path: Path, expected: str, variant: Variant, remedy: str) -> Non
         ) from None
     except OSError as error:
         raise WeightsError(f"Cannot read {str(path)!r}: {error}.") from error
-    if got != expected:
+    if not got.startswith(expected):
         raise WeightsError(
             f"{str(path)!r} is not what its card describes: SHA-256 {got}, expected {expected}. "
             f"{remedy}"

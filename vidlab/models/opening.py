@@ -81,7 +81,9 @@ class Opening:
             "labels": labels,
             "provenance": Provenance(
                 weights_file=self.path.name,
-                weights_sha256=lookup.content_hash(self.path),
+                weights_sha256=""
+                if self.found.place == "memory"
+                else lookup.content_hash(self.path),
                 place=self.found.place,
                 runtime=runtime,
             ),

@@ -63,7 +63,7 @@ _HERE = "vidlab.models.backends"
 # In the order in which they are tried where none is asked for.
 _OWN = (
     Backend(
-        name="torch", module="torch", formats=("safetensors",),
+        name="torch", module="torch", formats=("safetensors", "pth"),
         opener=f"{_HERE}.torch_backend:open_model",
     ),
     Backend(
@@ -77,6 +77,10 @@ _OWN = (
     Backend(
         name="onnx", module="onnxruntime", formats=("onnx",),
         opener=f"{_HERE}.onnx_backend:open_model",
+    ),
+    Backend(
+        name="opencv", module="cv2", formats=("onnx",),
+        opener=f"{_HERE}.opencv_backend:open_model",
     ),
     Backend(
         name="keras", module="keras", formats=("keras",),

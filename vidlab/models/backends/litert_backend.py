@@ -1,4 +1,4 @@
-"""LiteRT (formerly TensorFlow Lite): MoViNets in a small runtime, int8 or float."""
+"""LiteRT (formerly TensorFlow Lite): MoViNets and classifiers of pictures, int8 or float."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vidlab.core.console import say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
+from vidlab.models.arrays import ArrayModel, probe
 from vidlab.models.base import Model, State
 from vidlab.models.card import ModelCard
 from vidlab.models.opening import Opening
@@ -80,11 +81,8 @@ class LiteRTSignature:
     """
 
     def __init__(self, path: Path, *, num_threads: int) -> None:
-        interpreter_module = require("ai_edge_litert.interpreter", why="the litert backend")
+        self._interpreter = _interpreter(path, num_threads)
         try:
-            self._interpreter = interpreter_module.Interpreter(
-                model_path=str(path), num_threads=num_threads
-            )
             signatures = self._interpreter.get_signature_list()
             if len(signatures) != 1:
                 raise WeightsError(
@@ -137,8 +135,10 @@ class LiteRTSignature:
         return logits.reshape(-1), outputs
 
 
-def open_model(opening: Opening) -> LiteRTModel:
+def open_model(opening: Opening) -> Model:
     """Open a LiteRT file; see `vidlab.models.registry.Backend`."""
+    if opening.card is not None and opening.card.kind == "frame":
+        return _open_pictures(opening, opening.card)
     signature = LiteRTSignature(opening.path, num_threads=opening.num_threads)
     card = opening.card
     if card is None and signature.is_stream:
@@ -147,6 +147,52 @@ def open_model(opening: Opening) -> LiteRTModel:
     opening.check_kind(card, "stream" if signature.is_stream else "clip")
     about = opening.about(card, num_classes=signature.num_classes, runtime=runtime())
     return LiteRTModel(signature, **about)
+
+
+def _interpreter(path: Path, num_threads: int) -> Any:
+    module = require("ai_edge_litert.interpreter", why="the litert backend")
+    try:
+        return module.Interpreter(model_path=str(path), num_threads=num_threads)
+    except (ValueError, RuntimeError) as error:
+        raise WeightsError(f"{str(path)!r} is not a LiteRT model: {error}") from error
+
+
+def _open_pictures(opening: Opening, card: ModelCard) -> ArrayModel:
+    """Open a classifier of single pictures, whose numbers may be 8-bit ones."""
+    interpreter = _interpreter(opening.path, opening.num_threads)
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise WeightsError(
+            f"{opening.path.name} is no classifier of pictures: one input and one output are "
+            f"expected; got {len(inputs)} and {len(outputs)}."
+        )
+    interpreter.allocate_tensors()
+    taken, given = inputs[0], outputs[0]
+    lock = threading.Lock()
+
+    def call(array: NDArray[np.float32]) -> Any:
+        with lock:
+            interpreter.set_tensor(taken["index"], _quantised(array, taken))
+            interpreter.invoke()
+            answer = interpreter.get_tensor(given["index"])
+        scale, zero = given["quantization"]
+        answers = (answer.astype(np.float32) - zero) * np.float32(scale) if scale else answer
+        # Steps of 1/256 are probabilities: the logarithm of one is its logit.
+        is_probability = scale == 1 / 256
+        return np.log(np.maximum(answers, scale / 2)) if is_probability else answers
+
+    num_classes = probe(call, card)
+    about = opening.about(card, num_classes=num_classes, runtime=runtime())
+    return ArrayModel(call, backend="litert", batch_size=1, **about)
+
+
+def _quantised(array: NDArray[np.float32], details: dict[str, Any]) -> NDArray[Any]:
+    """Return a picture as the input's own numbers; 8-bit ones take pixel values as they are."""
+    dtype = np.dtype(details["dtype"])
+    if dtype == np.float32:
+        return array
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(array), limits.min, limits.max).astype(dtype)
 
 
 def _assumed_card(name: str, signature: LiteRTSignature) -> ModelCard:

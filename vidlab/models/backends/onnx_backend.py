@@ -1,4 +1,4 @@
-"""ONNX: the MoViNets that vidlab exports, run by ONNX Runtime."""
+"""ONNX: the MoViNets that vidlab exports, and anybody's networks, run by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
+from vidlab.models.arrays import ArrayModel, probe
 from vidlab.models.base import Model, State
 from vidlab.models.opening import Opening
 
@@ -73,19 +74,10 @@ class OnnxSession:
         num_classes: Number of logits.
     """
 
-    def __init__(self, path: Path, *, num_threads: int) -> None:
-        runtime = require("onnxruntime", why="the onnx backend")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = num_threads
-        options.log_severity_level = 3
-        try:
-            self._session = runtime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's own errors have no common base
-            raise WeightsError(f"{str(path)!r} is not an ONNX model: {error}") from error
-        inputs = {item.name: item for item in self._session.get_inputs()}
-        outputs = {item.name: item for item in self._session.get_outputs()}
+    def __init__(self, session: Any, path: Path) -> None:
+        self._session = session
+        inputs = {item.name: item for item in session.get_inputs()}
+        outputs = {item.name: item for item in session.get_outputs()}
         image, logits = inputs.pop("image", None), outputs.pop("logits", None)
         if (
             image is None
@@ -94,9 +86,9 @@ class OnnxSession:
             or {f"{NEXT}{name}" for name in inputs} != set(outputs)
         ):
             raise WeightsError(
-                f"{path.name} is not a model that vidlab exported: image [1, frames, 3, height, "
-                "width] and states are expected, logits and next states; got inputs "
-                f"{sorted(inputs)[:5]}, outputs {sorted(outputs)[:5]}."
+                f"{path.name} is neither a model that vidlab exported (image [1, frames, 3, "
+                "height, width] and states in, logits and next states out), nor one with a single "
+                f"input and output; got inputs {sorted(inputs)[:5]}, outputs {sorted(outputs)[:5]}."
             )
         self.image_shape = tuple(image.shape)
         self.num_classes = int(logits.shape[-1])
@@ -116,13 +108,43 @@ class OnnxSession:
         return logits[0], dict(zip(self.states, states, strict=True))
 
 
-def open_model(opening: Opening) -> OnnxModel:
-    """Open an ONNX file; see `vidlab.models.registry.Backend`."""
+def open_model(opening: Opening) -> Model:
+    """Open an ONNX file; see `vidlab.models.registry.Backend`.
+
+    One that vidlab exported says itself what it takes. Of any other with a single input and a
+    single output the card says it.
+    """
     card = opening.known_card()
-    session = OnnxSession(opening.path, num_threads=opening.num_threads)
-    opening.check_kind(card, "stream" if session.is_stream else "clip")
-    about = opening.about(card, num_classes=session.num_classes, runtime=runtime())
-    return OnnxModel(session, **about)
+    session = _session(opening)
+    (taken, *more), (given, *others) = session.get_inputs(), session.get_outputs()
+    is_own = taken.name == "image" and given.name == "logits" and not card.layout
+    if is_own or more or others:
+        exported = OnnxSession(session, opening.path)
+        opening.check_kind(card, "stream" if exported.is_stream else "clip")
+        about = opening.about(card, num_classes=exported.num_classes, runtime=runtime())
+        return OnnxModel(exported, **about)
+    opening.check_kind(card, "clip", "frame")
+
+    def call(array: NDArray[np.float32]) -> Any:
+        return session.run([given.name], {taken.name: array})[0]
+
+    batch_size = taken.shape[0] if isinstance(taken.shape[0], int) else None
+    num_classes = probe(call, card, batch_size=batch_size)
+    about = opening.about(card, num_classes=num_classes, runtime=runtime())
+    return ArrayModel(call, backend="onnx", batch_size=batch_size, **about)
+
+
+def _session(opening: Opening) -> Any:
+    runtime = require("onnxruntime", why="the onnx backend")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = opening.num_threads
+    options.log_severity_level = 3
+    try:
+        return runtime.InferenceSession(
+            str(opening.path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's own errors have no common base
+        raise WeightsError(f"{str(opening.path)!r} is not an ONNX model: {error}") from error
 
 
 def runtime() -> str:

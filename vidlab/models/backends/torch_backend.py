@@ -15,6 +15,7 @@ from vidlab.core.console import say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, OptionError, WeightsError
 from vidlab.core.files import cache_dir, check_writable
+from vidlab.models.arrays import ArrayModel, probe
 from vidlab.models.base import FrameModel, Model, State
 from vidlab.models.card import cards
 from vidlab.models.lookup import Found, content_hash, find
@@ -139,8 +140,10 @@ def load_network(path: Path) -> tuple[Any, str | None]:
     return convert.load_safetensors(cached), source_format
 
 
-def open_model(opening: Opening) -> TorchModel | TorchFrameModel:
+def open_model(opening: Opening) -> Model:
     """Open safetensors, or convert other weights; see `vidlab.models.registry.Backend`."""
+    if opening.found.variant.format == "pth":
+        return _open_torchvision(opening)
     source = _cheapest_source(opening)
     network, converted_from = load_network(source.path)
     of_source = replace(opening, found=source)
@@ -160,6 +163,48 @@ def open_model(opening: Opening) -> TorchModel | TorchFrameModel:
     about["variant"] = opening.found.variant.name
     about["provenance"] = replace(about["provenance"], converted_from=converted_from)
     return TorchModel(network, **about)
+
+
+def wrap_module(module: Any, opening: Opening) -> ArrayModel:
+    """Return a model that runs a network of the user's own."""
+    torch = require("torch", why="the torch backend")
+    card = opening.known_card()
+    module.eval()
+
+    def call(array: NDArray[np.float32]) -> Any:
+        if torch.get_num_threads() != opening.num_threads:
+            torch.set_num_threads(opening.num_threads)
+        with torch.inference_mode():
+            answer = module(torch.from_numpy(array))
+            return answer.float().cpu().numpy()
+
+    num_classes = probe(call, card)
+    about = opening.about(card, num_classes=num_classes, runtime=runtime())
+    return ArrayModel(call, backend="torch", **about)
+
+
+def _open_torchvision(opening: Opening) -> ArrayModel:
+    """Open a checkpoint of one of torchvision's models, which the card names."""
+    card = opening.known_card()
+    opening.check_kind(card, "clip", "frame")
+    torch = require("torch", why="the torch backend")
+    models = require("torchvision.models", why=f"{card.name}, a model of torchvision's")
+    builder = card.name.replace("-", "_")
+    if card.family != "torchvision" or builder not in models.list_models():
+        raise OptionError(
+            f"{opening.path.name} holds tensors only, and {card.name} is no model of torchvision's "
+            "that would say what to do with them. Build the network and pass it to load_model."
+        )
+    try:
+        state = torch.load(opening.path, map_location="cpu", weights_only=True)
+        *_, last = state.values()  # the classifier's bias
+        network = models.get_model(builder, weights=None, num_classes=len(last))
+        network.load_state_dict(state)
+    except Exception as error:  # pickle, zipfile and torch raise what they like
+        raise WeightsError(
+            f"{str(opening.path)!r} does not hold the weights of torchvision's {builder}: {error}"
+        ) from error
+    return wrap_module(network, opening)
 
 
 def _cheapest_source(opening: Opening) -> Found:
