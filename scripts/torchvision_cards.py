@@ -104,10 +104,10 @@ def variant(weights) -> Variant:
         format="pth",
         file=file,
         sha256=re.search(r"-([0-9a-f]{8})\.pth$", file)[1],
-        size_bytes=None,
+        # In MiB there, to the third place: near enough to show.
+        size_bytes=round(weights.meta["_file_size"] * 2**20),
         url=weights.url,
-        note=f"{weights.meta['num_params'] / 1e6:.1f} M parameters, "
-        f"{weights.meta['_file_size']:.0f} MB",
+        note=f"{weights.meta['num_params'] / 1e6:.1f} M parameters",
     )
 
 

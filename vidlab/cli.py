@@ -1,4 +1,4 @@
-"""The ``vidlab`` command: models, predict, compare, convert, export, lab.
+"""The ``vidlab`` command: models, download, predict, compare, convert, export, lab.
 
 Results go to standard output, notes and progress to standard error. Bad input ends with exit
 code 2 and one line that says what to do.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from vidlab.core.console import say
-from vidlab.core.errors import MissingDependencyError, OptionError, VidlabError
+from vidlab.core.errors import MissingDependencyError, OptionError, VidlabError, WeightsError
 from vidlab.core.files import check_writable
 
 if TYPE_CHECKING:
@@ -58,7 +58,15 @@ def _parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="list the models, and which are here")
     models.add_argument("--json", action="store_true", help="print one JSON object per variant")
+    models.add_argument(
+        "--verify", action="store_true", help="show only what is here, and whether it is undamaged"
+    )
     models.set_defaults(command=_models)
+
+    download = commands.add_parser("download", help="bring models' weights to this machine")
+    download.add_argument("names", nargs="+", metavar="NAME", help="as vidlab models lists them")
+    download.add_argument("--variant", metavar="V", help="weights to download, such as int8")
+    download.set_defaults(command=_download)
 
     predict = commands.add_parser("predict", help="run a model over videos")
     predict.add_argument("videos", nargs="+", metavar="VIDEO")
@@ -76,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{_MODEL_HELP}; give it twice or more",
     )  # fmt: skip
     _add_model_options(compare)
+    compare.add_argument(
+        "--bridge", metavar="LABELS",
+        help="label map that all are carried over to where theirs differ, such as kinetics-600",
+    )  # fmt: skip
     compare.add_argument("--report", type=Path, metavar="FILE.html", help="write a report")
     compare.add_argument(
         "--out", type=Path, metavar="FILE", help="write the table to FILE.parquet or FILE.csv"
@@ -118,7 +130,10 @@ _MODEL_HELP = "a name from 'vidlab models', a path or a handle; 'backend:name' p
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", metavar="B", help="torch, tfhub, litert, onnx or keras")
+    parser.add_argument("--recipe", metavar="R", help="do what a tutorial does, such as 3d-resnets")
+    parser.add_argument(
+        "--backend", metavar="B", help="runtime, such as torch, tfhub, litert, onnx or opencv"
+    )
     parser.add_argument(
         "--fps", metavar="F", help='frames a second to look at; "source" for every frame'
     )
@@ -132,13 +147,33 @@ def _models(options: argparse.Namespace) -> int:
     from vidlab.models import list_models
 
     table = list_models()
+    is_damaged = table["checked"] == "damaged"
+    if options.verify:
+        table = table[table["here"] | is_damaged]
     if options.json:
         for row in table.astype(object).where(table.notna(), None).to_dict("records"):
             print(json.dumps(row, ensure_ascii=False))
-        return 0
-    shown = table[["name", "variant", "here", "backends", "licence", "top1", "input_px", "note"]]
-    shown = shown.assign(here=["yes" if here else "" for here in table["here"]])
-    print(shown.to_string(index=False, na_rep=""))
+    elif options.verify:
+        shown = table[["name", "variant", "place", "checked", "note"]]
+        print(shown.to_string(index=False, na_rep=""))
+    else:
+        columns = ["name", "variant", "here", "backends", "licence", "size_mb", "top1", "input_px"]
+        shown = table[[*columns, "note"]]
+        shown = shown.assign(here=["yes" if here else "" for here in table["here"]])
+        print(shown.to_string(index=False, na_rep="", float_format="%.1f"))
+    if options.verify and is_damaged.any():
+        raise WeightsError(
+            f"{is_damaged.sum()} of the files here are damaged: delete them, and download them "
+            "again with vidlab download."
+        )
+    return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    from vidlab.models.loading import download_model
+
+    for name in options.names:
+        print(download_model(name, variant=options.variant))
     return 0
 
 
@@ -156,7 +191,7 @@ def _predict(options: argparse.Namespace) -> int:
     for source in options.videos:
         try:
             with Video(source) as video:
-                predictions = predict(video, model, fps=_fps(options.fps))
+                predictions = predict(video, model, fps=_fps(options.fps), recipe=options.recipe)
         except VidlabError as error:
             if len(options.videos) == 1:
                 raise
@@ -203,7 +238,10 @@ def _compare(options: argparse.Namespace) -> int:
         _check_suffix(options.out, (".parquet", ".csv"))
         check_writable(options.out)
     models = [_load(name, options) for name in options.models]
-    comparison = compare(options.video, models, fps=_fps(options.fps))
+    comparison = compare(
+        options.video, models, fps=_fps(options.fps), recipe=options.recipe,
+        labels=options.bridge,
+    )  # fmt: skip
     print_comparison(comparison)
     if options.out is not None:
         save_table(comparison.table, options.out)

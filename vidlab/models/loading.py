@@ -195,22 +195,26 @@ def list_models() -> pd.DataFrame:
 
     Returns:
         Columns ``name, variant, here, place, backends, precision, licence, top1, top5,
-        input_px, frame_rate, size_mb, title, note``. ``here`` says that the weights lie in the
-        mirror, the cache or the package; ``backends`` which runtimes can run them; ``top1`` and
-        ``top5`` are the published figures in per cent.
+        input_px, frame_rate, size_mb, checked, title, note``. ``here`` says that the weights lie
+        in the mirror, the cache or the package; ``backends`` which runtimes can run them; ``top1``
+        and ``top5`` are the published figures in per cent; ``checked`` is ``"ok"`` where the
+        content has the card's checksum, ``"damaged"`` where it has another, ``"unknown"`` where
+        no checksum is known, and empty where nothing is here.
     """
     import pandas as pd
 
     rows = []
     for card in cards().values():
         for variant in card.variants:
-            note = variant.note
+            note, checked = variant.note, ""
             try:
                 found = lookup.find(variant)
+                if found is not None:
+                    checked = "ok" if variant.is_pinned else "unknown"
             except WeightsNotFoundError:
                 raise  # the mirror itself is missing
             except WeightsError as error:
-                found, note = None, f"damaged: {error}"
+                found, note, checked = None, f"damaged: {error}", "damaged"
             rows.append(
                 {
                     "name": card.name,
@@ -227,11 +231,41 @@ def list_models() -> pd.DataFrame:
                     "input_px": f"{card.preprocessing.width_px}x{card.preprocessing.height_px}",
                     "frame_rate": card.preprocessing.frame_rate,
                     "size_mb": variant.size_bytes / 1e6 if variant.size_bytes else None,
+                    "checked": checked,
                     "title": card.title,
                     "note": note,
                 }
             )
     return pd.DataFrame(rows)
+
+
+def download_model(name: str, *, variant: str | None = None) -> Path:
+    """Download a model's weights into the cache, if they are not on this machine yet.
+
+    Args:
+        name: Name of a card.
+        variant: Weights to download; None takes the first that have an address.
+
+    Returns:
+        Where they are.
+
+    Raises:
+        UnknownModelError: No card is called that.
+        WeightsNotFoundError: They are nowhere and have no address.
+        OfflineError: The network cannot be reached; the message says what to put where.
+        DownloadError: The download failed; run again, it goes on where it stopped.
+    """
+    from vidlab.models.download import download_variant
+
+    card = card_named(name)
+    wanted = [card.variant(variant)] if variant else list(card.variants)
+    for item in wanted:
+        if (found := lookup.find(item)) is not None:
+            return found.path
+    for item in wanted:
+        if item.url is not None or item.handle is not None:
+            return download_variant(card, item)
+    raise lookup.missing(card, backend="any", variants=wanted)
 
 
 def _split_backend(name: str, backend: str | None) -> tuple[str, str | None]:
