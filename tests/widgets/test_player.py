@@ -277,6 +277,21 @@ def test_truth_is_told_in_frames(truth: Any, video, predict_ids, monkeypatch) ->
     assert all(result["labels"][each["label"]]["color"] for each in result["truth"])
 
 
+def test_truth_about_other_videos_is_left_out(video, monkeypatch) -> None:
+    table = pd.DataFrame(
+        {
+            "video": [f"folder/{video.name}", "other.mp4"],
+            "start_seconds": [0.0, 0.0],
+            "end_seconds": [0.5, 2.0],
+            "label": ["cat", "dog"],
+        }
+    )
+    result = Page(Player(video, truth=table), monkeypatch).ask("predictions")[0]["result"]
+    assert [label["name"] for label in result["labels"]] == ["cat"]
+    with pytest.raises(OptionError, match=r"names other\.mp4"):
+        Player(video, truth=table[1:])
+
+
 def test_one_label_may_be_true_for_all(video, monkeypatch) -> None:
     result = Page(Player(video, truth="cat"), monkeypatch).ask("predictions")[0]["result"]
     assert result["truth"] == [{"start": 0, "stop": 60, "label": 0, "unknown_to": []}]

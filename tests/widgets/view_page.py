@@ -166,7 +166,7 @@ def open_view(
         options: For the browser's page, such as ``locale`` or ``color_scheme``.
     """
     known, drawn = read_boxes(boxes), read_keypoints(keypoints, skeleton)
-    said = read_truth(truth)
+    said = read_truth(truth, video="clip.mp4")
     overlays = ["label", "bars"] if predictions else []
     overlays += ["boxes"] if known else []
     overlays += ["keypoints"] if drawn else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,12 +87,14 @@ class Truth:
                 )
 
 
-def read_truth(given: Any) -> Truth | None:
+def read_truth(given: Any, *, video: str) -> Truth | None:
     """Understand what was given as truth.
 
     Args:
-        given: A DataFrame with start_seconds, end_seconds and label; triples of the same; one
-            label for the whole video; or None.
+        given: A DataFrame with start_seconds, end_seconds and label, of which, where it has a
+            column video, only the rows of this one count; triples of the same; one label for the
+            whole video; or None.
+        video: Name of the video.
 
     Raises:
         OptionError: It is something else, or a segment ends before it starts.
@@ -104,6 +107,7 @@ def read_truth(given: Any) -> Truth | None:
 
     if isinstance(given, pd.DataFrame):
         _check_columns(given, "truth", _TRUTH_COLUMNS, ())
+        given = _rows_of_video(given, video)
         rows: Iterable[Any] = given[list(_TRUTH_COLUMNS)].itertuples(index=False, name=None)
     elif isinstance(given, Sequence):
         rows = given
@@ -111,6 +115,18 @@ def read_truth(given: Any) -> Truth | None:
         raise OptionError(_truth_expected(type(given).__name__))
     segments = sorted(_segment(row) for row in rows)
     return Truth(tuple(segments))
+
+
+def _rows_of_video(table: Any, video: str) -> Any:
+    if "video" not in table or not len(table):
+        return table
+    names = table["video"].map(lambda each: PurePath(str(each)).name)
+    if not (names == PurePath(video).name).any():
+        raise OptionError(
+            f"The truth has no segment of {video}; its column video names "
+            f"{', '.join(sorted(set(names))[:5])}."
+        )
+    return table[names == PurePath(video).name]
 
 
 def _segment(row: Any) -> tuple[float, float, str]:

@@ -117,9 +117,10 @@ class Player(anywidget.AnyWidget):
         video: A `Video`, or anything one can be made from.
         predictions: What models said about it: one `Predictions`, several, or a
             `Comparison`; None shows the video alone.
-        truth: What is really to be seen: a DataFrame with start_seconds, end_seconds and label;
-            a list of ``(start_seconds, end_seconds, label)``; or one label for all of it. A
-            label that a model does not know is marked, and warned of.
+        truth: What is really to be seen: a DataFrame with start_seconds, end_seconds and label,
+            and video where it is about several; a list of ``(start_seconds, end_seconds,
+            label)``; or one label for all of it. A label that a model does not know is marked,
+            and warned of.
         boxes: A DataFrame with frame_index, x_px, y_px, width_px, height_px and, where known,
             label, confidence and person; px of the displayed frame, from its top left.
         keypoints: A DataFrame with frame_index, person, keypoint (a name), x_px, y_px and, where
@@ -225,7 +226,7 @@ class Player(anywidget.AnyWidget):
                     f"The predictions are of {each.video!r}, the video is {self.video.name!r}. "
                     f"If it is the same under another name: Video(path, name={each.video!r})."
                 )
-        self._truth = read_truth(truth)
+        self._truth = read_truth(truth, video=self.video.name)
         if self._truth is not None:
             self._truth.warn_of_unknown(
                 [
