@@ -83,7 +83,8 @@ def load_model(
 
     Args:
         name: Name of a card (``list_models()``), path of a LiteRT file, a SavedModel directory,
-            a safetensors file, an ONNX file or a Keras file, a TF-Hub address, a Kaggle handle
+            a safetensors file, the folder that :func:`~vidlab.fit` wrote, an ONNX file or a Keras
+            file, a TF-Hub address, a Kaggle handle
             (``owner/model/framework/variation/version``), or any of these with the backend in
             front: ``"litert:movinet-a0-stream"``. A card beside a file (``NAME.toml``) or in a
             directory (``card.toml``) is read.
@@ -292,6 +293,8 @@ def _download_best(card: ModelCard, wanted: list[Variant], backend: str) -> Foun
 
 
 def _load_path(path: Path, backend: str | None, card: ModelCard | None, opener: _Opener) -> Model:
+    if (path / lookup.FITTED_WEIGHTS).is_file():
+        path = path / lookup.FITTED_WEIGHTS
     format_ = format_of(path)
     native = next(name for name, formats in NATIVE_FORMATS.items() if format_ in formats)
     backend = backend or native
@@ -438,13 +441,14 @@ class _Opener:
 
     def _tfhub(self, card: ModelCard | None, found: Found) -> Model:
         from vidlab.models.backends import tfhub_backend as tfhub
+        from vidlab.models.backends.tensorflow_threads import threads_in_force
 
         if card is None:
             raise _needs_card(found.path)
         module = tfhub.load_module(found.path, num_threads=self.num_threads)
         _check_kind(card, found, _kind(is_stream=tfhub.is_stream(module)))
         about = self._about(card, found, tfhub.num_classes_of(module), tfhub.runtime())
-        about["num_threads"] = tfhub.threads_in_force() or os.cpu_count() or 1
+        about["num_threads"] = threads_in_force()
         return tfhub.TFHubModel(module, **about)
 
     def _onnx(self, card: ModelCard | None, found: Found) -> Model:
@@ -459,12 +463,14 @@ class _Opener:
 
     def _keras(self, card: ModelCard | None, found: Found) -> Model:
         from vidlab.models.backends import keras_backend as keras
+        from vidlab.models.backends.tensorflow_threads import threads_in_force
 
         if card is None:
             raise _needs_card(found.path)
-        network = keras.load_keras(found.path)
+        network = keras.load_keras(found.path, num_threads=self.num_threads)
         _check_kind(card, found, "frame")
         about = self._about(card, found, network.output_shape[-1], keras.runtime())
+        about["num_threads"] = threads_in_force()
         return keras.KerasModel(network, **about)
 
     def _torch(self, card: ModelCard | None, found: Found) -> Model:

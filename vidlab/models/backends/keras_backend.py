@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
+from vidlab.models.backends.tensorflow_threads import set_threads
 from vidlab.models.base import FrameModel
 
 # Answers of a softmax below this are told apart no more: its logarithm must stay a number.
@@ -42,7 +43,7 @@ class KerasModel(FrameModel):
         return np.log(np.maximum(answers, _LEAST_PROBABILITY)) if self._is_softmax else answers
 
 
-def load_keras(path: Path) -> Any:
+def load_keras(path: Path, *, num_threads: int) -> Any:
     """Return the Keras model of a ``.keras`` or ``.h5`` file.
 
     Nothing in the file is run: layers made of Python code are refused.
@@ -53,6 +54,7 @@ def load_keras(path: Path) -> Any:
     """
     require("tensorflow", why="the keras backend")
     keras = require("keras", why="the keras backend")
+    set_threads(num_threads)
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
         taken, given = network.input_shape, network.output_shape

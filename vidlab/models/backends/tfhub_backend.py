@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidlab.core.console import say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
+from vidlab.models.backends.tensorflow_threads import set_threads
 from vidlab.models.base import Model, State
 
 #: What the stream exports call the function that makes their zero states.
@@ -85,9 +85,9 @@ def load_module(folder: Path, *, num_threads: int) -> Any:
         MissingDependencyError: tensorflow or tensorflow_hub is not installed.
         WeightsError: There is no SavedModel there.
     """
-    tf = require("tensorflow", why="the tfhub backend")
+    require("tensorflow", why="the tfhub backend")
     hub = require("tensorflow_hub", why="the tfhub backend")
-    _set_threads(tf, num_threads)
+    set_threads(num_threads)
     try:
         return hub.load(str(folder))
     except Exception as error:
@@ -113,29 +113,8 @@ def num_classes_of(module: Any) -> int:
     raise WeightsError("The SavedModel has no signature whose output looks like logits.")
 
 
-def threads_in_force() -> int:
-    """Return how many threads TensorFlow computes one operation with (0: its own choice)."""
-    tf = require("tensorflow", why="the tfhub backend")
-    return int(tf.config.threading.get_intra_op_parallelism_threads())
-
-
 def runtime() -> str:
     """Return the runtime's name and version."""
     tf = require("tensorflow", why="the tfhub backend")
     hub = require("tensorflow_hub", why="the tfhub backend")
     return f"tensorflow {tf.__version__}, tensorflow_hub {hub.__version__}"
-
-
-def _set_threads(tf: Any, num_threads: int) -> None:
-    threading = tf.config.threading
-    if threading.get_intra_op_parallelism_threads() == num_threads:
-        return
-    try:
-        threading.set_intra_op_parallelism_threads(num_threads)
-        threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:
-        say(
-            f"TensorFlow is already running with "
-            f"{threading.get_intra_op_parallelism_threads() or 'its own choice of'} threads; "
-            f"num_threads={num_threads} takes effect in a new process."
-        )
