@@ -80,12 +80,12 @@ STAGES = {
     "a0": (
         Stage(64, 1, 7_000, 64, 2e-3),
         Stage(64, NUM_FRAMES, 4_000, 24, 1.5e-3),
-        Stage(112, NUM_FRAMES, 700, 16, 6e-4, rendered_px=172, num_clips=6_000),
+        Stage(112, NUM_FRAMES, 1_500, 16, 6e-4, rendered_px=172, num_clips=6_000),
     ),
     "xs": (
         Stage(64, 1, 10_500, 64, 2e-3),
         Stage(64, NUM_FRAMES, 4_000, 24, 1.5e-3),
-        Stage(112, NUM_FRAMES, 700, 16, 6e-4, rendered_px=172, num_clips=6_000),
+        Stage(112, NUM_FRAMES, 1_500, 16, 6e-4, rendered_px=172, num_clips=6_000),
     ),
 }
 

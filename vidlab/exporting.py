@@ -177,8 +177,10 @@ def _card(model: Model, path: Path, target: Target) -> ModelCard:
         OptionError: The card that lies there is another model's.
     """
     card = replace(model.card, labels=_labels(model), variants=())
-    if target.precision != "float32":  # what was measured holds for the same numbers only
-        card = replace(card, accuracy={})
+    variants = [each.name for each in model.card.variants]
+    is_other = bool(variants) and model.variant not in variants  # weights that follow the card
+    if is_other or target.precision != "float32":
+        card = replace(card, accuracy={})  # what was measured holds for the same numbers only
     there = None if target.is_directory else card_beside(path)
     siblings = tuple(
         variant

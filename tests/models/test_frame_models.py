@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +71,16 @@ def test_every_form_answers_the_same(model: Model, folder: Path) -> None:
     assert logits.dtype == np.float32
     np.testing.assert_allclose(logits, wanted, atol=1e-5)
     assert wanted.std(axis=0).min() > 1e-3, "frames differ, so that the comparison says something"
+
+
+def test_the_threads_it_names_are_those_it_computes_with(folder: Path) -> None:
+    code = (
+        "import sys, vidlab as vl, tensorflow as tf\n"
+        "model = vl.load_model(sys.argv[1], num_threads=3)\n"
+        "threads = tf.config.threading.get_intra_op_parallelism_threads()\n"
+        "assert (model.num_threads, threads) == (3, 3), (model, threads)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, folder / "pictures.keras"], check=True)
 
 
 def test_what_came_before_changes_nothing(model: Model) -> None:

@@ -108,6 +108,7 @@ def test_the_files_are_a_model_that_loads_by_itself(result: vl.FitResult, folder
     ]  # fmt: skip
     loaded = vl.load_model(path)
     assert loaded.name == "colours"
+    assert same_weights(vl.load_model(path.parent), loaded)  # the folder will do
     assert loaded.labels == result.model.labels
     assert loaded.preprocessing == result.model.preprocessing
     assert loaded.provenance.weights_sha256 == result.model.provenance.weights_sha256

@@ -95,7 +95,8 @@ def load_model(
 
     Args:
         name: Name of a card (``list_models()``), path of a LiteRT file, a SavedModel directory,
-            a safetensors file, an ONNX file or a Keras file, a TF-Hub address, a Kaggle handle
+            a safetensors file, the folder that :func:`~vidlab.fit` wrote, an ONNX file or a Keras
+            file, a TF-Hub address, a Kaggle handle
             (``owner/model/framework/variation/version``), or any of these with the backend in
             front: ``"litert:movinet-a0-stream"``. A card beside a file (``NAME.toml``) or in a
             directory (``card.toml``) is read. Or a network of your own, a ``torch.nn.Module`` or
@@ -365,6 +366,8 @@ def _download_best(card: ModelCard, wanted: list[Variant], backend: str) -> Foun
 
 
 def _load_path(path: Path, backend: str | None, card: ModelCard | None, options: _Options) -> Model:
+    if (path / lookup.FITTED_WEIGHTS).is_file():
+        path = path / lookup.FITTED_WEIGHTS
     format_ = format_of(path)
     native = formats()[format_]
     backend = backend or native

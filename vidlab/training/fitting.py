@@ -84,7 +84,8 @@ def fit(
         labels: The labels, in the order wanted; None takes those of `data`, in the model's order
             where these are the model's own.
         train: ``"head"`` or ``"all"``.
-        mode: ``"clips"``, each on its own, or ``"stream"``.
+        mode: ``"clips"``, each on its own, or ``"stream"``, which also validates segments of one
+            video with the state of those before, as a stream meets them.
         loss_on: After which frames a stream model must know the label: the ``"last"`` of each
             clip or segment (default of ``"clips"``) or ``"every"`` (of ``"stream"``).
         epochs: How often to go through the clips; None takes 40 for the head, 20 for all.

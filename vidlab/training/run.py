@@ -25,6 +25,7 @@ from vidlab.models.backends.torch_backend import TorchModel, runtime
 from vidlab.models.base import Provenance
 from vidlab.models.card import ModelCard, Variant, cards, write_card
 from vidlab.models.convert import save_safetensors
+from vidlab.models.lookup import FITTED_WEIGHTS
 from vidlab.models.movinet.network import MoViNet
 from vidlab.training import checkpoint
 from vidlab.training.augmentation import Augmentation, default_augmentation, describe
@@ -47,7 +48,6 @@ from vidlab.training.result import FitResult
 # Views of each clip that the head learns from: one as it is, the others varied.
 _NUM_VIEWS = 5
 
-_WEIGHTS = "model.safetensors"
 _CHECKPOINT = "checkpoint.safetensors"
 _FEATURES = "features.safetensors"
 _HISTORY = "history.csv"
@@ -202,7 +202,7 @@ class Run:
         if self.out is None:
             yield
             return
-        check_writable(self.out / _WEIGHTS)
+        check_writable(self.out / FITTED_WEIGHTS)
         lock = filelock.FileLock(self.out / _LOCK)
         try:
             lock.acquire(timeout=0)
@@ -271,7 +271,7 @@ class Run:
         best = progress.history[progress.best]
         card = self._card(best)
         where, sha256 = f"{card.name} (not saved)", _digest(network)
-        path = self._path(_WEIGHTS)
+        path = self._path(FITTED_WEIGHTS)
         if path is not None:
             made_by = {"trained_from": self.model.title, "trained_by": "vidlab.fit"}
             save_safetensors(path, network.config, network.state_dict(), provenance=made_by)
@@ -334,7 +334,7 @@ class Run:
                     name="float",
                     precision="float32",
                     format="safetensors",
-                    file=_WEIGHTS,
+                    file=FITTED_WEIGHTS,
                     note=f"{what} of {self.model.title} trained for {best['epoch']:.0f} epochs",
                 ),
             ),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
+from vidlab.models.backends.tensorflow_threads import set_threads, threads_in_force
 from vidlab.models.base import FrameModel
 from vidlab.models.opening import Opening
 
@@ -43,7 +44,7 @@ class KerasModel(FrameModel):
         return np.log(np.maximum(answers, _LEAST_PROBABILITY)) if self._is_softmax else answers
 
 
-def load_keras(path: Path) -> Any:
+def load_keras(path: Path, *, num_threads: int) -> Any:
     """Return the Keras model of a ``.keras`` or ``.h5`` file.
 
     Nothing in the file is run: layers made of Python code are refused.
@@ -54,6 +55,7 @@ def load_keras(path: Path) -> Any:
     """
     require("tensorflow", why="the keras backend")
     keras = require("keras", why="the keras backend")
+    set_threads(num_threads)
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
         taken, given = network.input_shape, network.output_shape
@@ -80,9 +82,10 @@ def _ends_in_softmax(network: Any) -> bool:
 def open_model(opening: Opening) -> KerasModel:
     """Open a ``.keras`` or ``.h5`` file; see `vidlab.models.registry.Backend`."""
     card = opening.known_card()
-    network = load_keras(opening.path)
+    network = load_keras(opening.path, num_threads=opening.num_threads)
     opening.check_kind(card, "frame")
     about = opening.about(card, num_classes=network.output_shape[-1], runtime=runtime())
+    about["num_threads"] = threads_in_force()
     return KerasModel(network, **about)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidlab.core.console import say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
+from vidlab.models.backends.tensorflow_threads import set_threads, threads_in_force
 from vidlab.models.base import Model, State
 from vidlab.models.opening import Opening
 
@@ -87,9 +86,9 @@ def load_module(folder: Path, *, num_threads: int) -> Any:
         MissingDependencyError: tensorflow or tensorflow_hub is not installed.
         WeightsError: There is no SavedModel there.
     """
-    tf = require("tensorflow", why="the tfhub backend")
+    require("tensorflow", why="the tfhub backend")
     hub = require("tensorflow_hub", why="the tfhub backend")
-    _set_threads(tf, num_threads)
+    set_threads(num_threads)
     try:
         return hub.load(str(folder))
     except Exception as error:
@@ -115,19 +114,13 @@ def num_classes_of(module: Any) -> int:
     raise WeightsError("The SavedModel has no signature whose output looks like logits.")
 
 
-def threads_in_force() -> int:
-    """Return how many threads TensorFlow computes one operation with (0: its own choice)."""
-    tf = require("tensorflow", why="the tfhub backend")
-    return int(tf.config.threading.get_intra_op_parallelism_threads())
-
-
 def open_model(opening: Opening) -> TFHubModel:
     """Open a SavedModel directory; see `vidlab.models.registry.Backend`."""
     card = opening.known_card()
     module = load_module(opening.path, num_threads=opening.num_threads)
     opening.check_kind(card, "stream" if is_stream(module) else "clip")
     about = opening.about(card, num_classes=num_classes_of(module), runtime=runtime())
-    about["num_threads"] = threads_in_force() or os.cpu_count() or 1
+    about["num_threads"] = threads_in_force()
     return TFHubModel(module, **about)
 
 
@@ -136,18 +129,3 @@ def runtime() -> str:
     tf = require("tensorflow", why="the tfhub backend")
     hub = require("tensorflow_hub", why="the tfhub backend")
     return f"tensorflow {tf.__version__}, tensorflow_hub {hub.__version__}"
-
-
-def _set_threads(tf: Any, num_threads: int) -> None:
-    threading = tf.config.threading
-    if threading.get_intra_op_parallelism_threads() == num_threads:
-        return
-    try:
-        threading.set_intra_op_parallelism_threads(num_threads)
-        threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:
-        say(
-            f"TensorFlow is already running with "
-            f"{threading.get_intra_op_parallelism_threads() or 'its own choice of'} threads; "
-            f"num_threads={num_threads} takes effect in a new process."
-        )
