@@ -55,6 +55,7 @@ PUBLIC_NAMES = {
     "predict",
     "sample_videos",
     "stream",
+    "time_models",
 }
 WEIGHTS = "vidlab/models/weights/"
 HEAVY = {"matplotlib", "tensorflow", "tensorflow_hub", "tf_keras", "torch", "torchvision"}

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from vidlab.models import default_model as default_model
     from vidlab.models import list_models as list_models
     from vidlab.models import load_model as load_model
+    from vidlab.models import time_models as time_models
     from vidlab.predictions import Predictions as Predictions
     from vidlab.recipes import list_recipes as list_recipes
     from vidlab.training import FitResult as FitResult
@@ -82,6 +83,7 @@ _HOME_OF = {
     "predict": "vidlab.inference",
     "sample_videos": "vidlab.datasets",
     "stream": "vidlab.inference",
+    "time_models": "vidlab.models",
 }
 
 # Parts of vidlab that are used by their own name, as vidlab.datasets.

@@ -20,12 +20,22 @@ from vidlab.core.dependencies import require
 from vidlab.core.errors import OptionError
 
 Resize = Literal["stretch", "fit", "crop"]
-Resampling = Literal["bilinear", "opencv", "pillow"]
+Resampling = Literal["bilinear", "opencv", "pillow", "pillow-bicubic"]
 Channels = Literal["rgb", "bgr"]
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 StepKind = Literal[
     "mirror", "square", "width", "resize", "frame", "round", "channels", "scale", "mean", "std"
 ]
+
+_PILLOW_FILTERS = {
+    "pillow": Image.Resampling.BILINEAR,
+    "pillow-bicubic": Image.Resampling.BICUBIC,
+}
+_RESAMPLED_BY = {
+    "opencv": " by OpenCV",
+    "pillow": " by Pillow",
+    "pillow-bicubic": " by Pillow, with its cubic filter",
+}
 
 
 class Step(NamedTuple):
@@ -61,7 +71,10 @@ class Preprocessing:
             that keeps the aspect ratio; what is not in the middle is then cut off.
         resampling: ``"bilinear"`` blends the four nearest pixels in floating point; ``"opencv"``
             does so as OpenCV with 8-bit pictures; ``"pillow"`` as Pillow, which blends every
-            pixel that one of a smaller picture covers.
+            pixel that one of a smaller picture covers; ``"pillow-bicubic"`` with its cubic filter.
+        is_crop_rounded_down: Where the middle is half a pixel off, cut less away at the top and
+            left, as transformers does; False cuts to the even side, as torchvision does. It
+            concerns `resize_to_px`.
         is_rounded: Round to whole pixel values after resizing, as torchvision does.
         channels: Their order, ``"rgb"`` or ``"bgr"``.
         scale: Pixel values 0 to 255 are divided by this.
@@ -78,6 +91,7 @@ class Preprocessing:
     resize: Resize = "stretch"
     resize_to_px: tuple[int, ...] | None = None
     resampling: Resampling = "bilinear"
+    is_crop_rounded_down: bool = False
     is_rounded: bool = False
     channels: Channels = "rgb"
     scale: float = 255.0
@@ -189,13 +203,13 @@ class Preprocessing:
         inner, ratio = self._inner_size(height, width)
         if self.resampling == "opencv":
             pixels = _resized_by_opencv(pixels, inner, ratio)
-        elif self.resampling == "pillow":
+        elif self.resampling in _PILLOW_FILTERS:
             picture = Image.fromarray(np.ascontiguousarray(pixels))
-            pixels = np.array(picture.resize(inner[::-1], Image.Resampling.BILINEAR))
+            pixels = np.array(picture.resize(inner[::-1], _PILLOW_FILTERS[self.resampling]))
         else:
             pixels = resize_bilinear(pixels, height_px=inner[0], width_px=inner[1])
         how = "stretched to" if ratio is None else "resized, as wide to high as before, to"
-        by = {"opencv": " by OpenCV", "pillow": " by Pillow"}.get(self.resampling, "")
+        by = _RESAMPLED_BY.get(self.resampling, "")
         yield Step("resize", f"{how} {inner[1]}x{inner[0]} px{by}", pixels)
         if inner == self.size_px:
             return
@@ -206,8 +220,8 @@ class Preprocessing:
             canvas[top : top + inner[0], left : left + inner[1]] = pixels
             yield Step("frame", f"padded with black to {size}", canvas)
         else:
-            is_torchvision = self.resize_to_px is not None
-            middle = _middle(pixels, *self.size_px, half_to_even=is_torchvision)
+            half_to_even = self.resize_to_px is not None and not self.is_crop_rounded_down
+            middle = _middle(pixels, *self.size_px, half_to_even=half_to_even)
             yield Step("frame", f"the middle {size} cut out", middle)
 
     def _inner_size(self, height: int, width: int) -> tuple[tuple[int, int], float | None]:

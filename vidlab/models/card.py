@@ -36,8 +36,11 @@ Kind = Literal["stream", "clip", "frame"]
 Format = str
 """A format of weights; `vidlab.models.registry.formats` has all."""
 
-#: What torch converts; the others keep their weights in forms that are not read back.
+#: What becomes a network in PyTorch; others keep their weights in forms that are not read back.
 CONVERTIBLE: tuple[Format, ...] = ("litert", "savedmodel", "safetensors")
+
+#: Backends that run such networks.
+CONVERTING = ("torch", "openvino")
 
 # Types of fields, as annotations write them, and what people call them.
 _KINDS: dict[str, tuple[Any, str]] = {
@@ -46,6 +49,9 @@ _KINDS: dict[str, tuple[Any, str]] = {
     "float": ((int, float), "a number"),
     "Mapping": (Mapping, "a table"),
 }
+
+DIRECTORY_FORMATS = {"savedmodel": "saved_model.pb", "transformers": "config.json"}
+"""Formats that are directories, and the file by which each is known."""
 
 CARD_INSIDE = "card.toml"
 """Name of the card in a model's directory."""
@@ -59,14 +65,15 @@ class Variant:
         name: Short name, such as ``"float"`` or ``"int8"``.
         precision: Number format of the weights.
         format: ``"litert"``, ``"safetensors"``, ``"onnx"`` and ``"keras"`` (``.keras`` or
-            ``.h5``) are files, ``"savedmodel"`` is a directory.
+            ``.h5``) are files, ``"savedmodel"`` and ``"transformers"`` are directories.
         file: Name of that file or directory in a mirror and in the cache.
         sha256: Its checksum, or the beginning of it that the publisher gives; None where nothing
             is known.
         size_bytes: Its size, if known.
         members: For a directory: checksum of each file that matters, by its name inside.
         url: Where the file can be downloaded as it is.
-        handle: Kaggle Models handle, where it can be downloaded through kagglehub.
+        handle: Where a library can download it: its handle on Kaggle Models, or, of format
+            ``"transformers"``, its repository on the Hugging Face Hub.
         same_weights_as: Name of a variant with the same numbers in another format.
         top1: Published top-1 accuracy in per cent, where it differs from the card's.
         note: One line for people.
@@ -84,6 +91,11 @@ class Variant:
     same_weights_as: str | None = None
     top1: float | None = None
     note: str = ""
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the weights are a directory, not a file."""
+        return self.format in DIRECTORY_FORMATS
 
     @property
     def is_pinned(self) -> bool:

@@ -13,12 +13,15 @@ from filelock import FileLock
 from vidlab.core.console import progress, say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import DownloadError, OfflineError
-from vidlab.core.files import sha256_of
+from vidlab.core.files import cache_dir, sha256_of
 from vidlab.models.card import ModelCard, Variant
 from vidlab.models.lookup import cache_path
 
 _PIECE_BYTES = 1 << 18
 _TIMEOUT_SECONDS = 30.0
+
+# What a model of transformers' is made of: settings, words, weights.
+_HUB_FILES = ("*.json", "*.txt", "*.safetensors", "pytorch_model*.bin")
 
 
 def download_variant(card: ModelCard, variant: Variant) -> Path:
@@ -32,6 +35,8 @@ def download_variant(card: ModelCard, variant: Variant) -> Path:
     if variant.url is not None:
         download(variant.url, target, sha256=variant.sha256, title=f"{card.name} ({variant.name})")
         return target
+    if variant.handle is not None and variant.format == "transformers":
+        return hugging_face_directory(variant.handle, target)
     if variant.handle is not None:
         return _from_kaggle(variant.handle, target, variant)
     raise DownloadError(
@@ -152,6 +157,45 @@ def kaggle_directory(handle: str, *, file: str = "its SavedModel") -> Path:
         raise _offline(f"kaggle.com ({handle})", file, error) from error
     except (requests.exceptions.RequestException, ValueError, OSError) as error:
         raise DownloadError(f"Kaggle Models refused {handle}: {error}") from error
+
+
+def hugging_face_directory(repository: str, target: Path | None = None) -> Path:
+    """Return the local directory of a repository on the Hugging Face Hub.
+
+    Args:
+        repository: ``owner/name``.
+        target: Where it goes; None takes a place in the cache after its name. It gets there whole
+            or not at all; what came before a cut is kept beside it, and continued.
+
+    Raises:
+        MissingDependencyError: huggingface_hub is not installed.
+        DownloadError: There is no such repository, it is not open to all, or it was cut.
+        OfflineError: The network cannot be reached.
+    """
+    hub = require("huggingface_hub", why="downloading from the Hugging Face Hub")
+    name = repository.replace("/", "--")
+    target = cache_dir() / "huggingface" / name if target is None else target
+    if target.is_dir():
+        return target
+    part = target.with_name(f"{target.name}.part")
+    say(f"downloading {repository} from the Hugging Face Hub")
+    try:
+        part.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.is_dir():  # else another process was first
+                hub.snapshot_download(repository, local_dir=part, allow_patterns=_HUB_FILES)
+                shutil.rmtree(part / ".cache", ignore_errors=True)  # what it knows of the way here
+                part.replace(target)
+    except hub.errors.LocalEntryNotFoundError as error:
+        raise _offline(f"huggingface.co ({repository})", target.name, error.__cause__) from error
+    except hub.errors.HfHubHTTPError as error:
+        raise DownloadError(f"The Hugging Face Hub refused {repository}: {error}") from error
+    except (hub.errors.HFValidationError, OSError) as error:
+        raise DownloadError(
+            f"The download of {repository} did not succeed ({error}). Run it again: it goes on "
+            "where it stopped."
+        ) from error
+    return target
 
 
 def _offline(what: str, file: str, reason: object) -> OfflineError:

@@ -25,6 +25,8 @@ from vidlab.models.arrays import ArrayModel, probe
 from vidlab.models.base import Model, Selection, count, default_num_threads
 from vidlab.models.card import (
     CONVERTIBLE,
+    CONVERTING,
+    DIRECTORY_FORMATS,
     Format,
     ModelCard,
     Variant,
@@ -33,6 +35,7 @@ from vidlab.models.card import (
     card_path,
     cards,
 )
+from vidlab.models.choosing import quickest
 from vidlab.models.lookup import Found
 from vidlab.models.opening import Opening
 from vidlab.models.registry import backends, formats
@@ -43,6 +46,10 @@ if TYPE_CHECKING:
 _KAGGLE_HANDLE = re.compile(
     r"^(kaggle:)?([\w-]+/[\w-]+/(tensorFlow2|tfLite|pyTorch|other)/[\w-]+(/\d+)?)$", re.IGNORECASE
 )
+
+_HUGGING_FACE_REPOSITORY = re.compile(r"^[\w.-]+/[\w.-]+$")
+
+_AUTO = "auto"
 
 KINETICS_MODEL = "movinet-a0-stream"
 SHIPPED_MODEL = "stickactions-a0-stream"
@@ -58,6 +65,7 @@ class _Options:
     labels: LabelMap | None
     num_threads: int
     selection: Selection
+    precision: str | None
 
     def opening(self, card: ModelCard | None, found: Found) -> Opening:
         return Opening(
@@ -66,10 +74,22 @@ class _Options:
             labels=self.labels,
             num_threads=self.num_threads,
             selection=self.selection,
+            precision=self.precision,
         )
 
     def open(self, card: ModelCard | None, found: Found, backend: str) -> Model:
+        self.check_precision(backend)
         return backends()[backend].open(self.opening(card, found))
+
+    def check_precision(self, backend: str) -> None:
+        """Refuse numbers that a backend cannot be told to compute with."""
+        able = backends()[backend].precisions
+        if self.precision is not None and self.precision not in able:
+            raise OptionError(
+                f"The {backend} backend takes "
+                + (f"precision= {' or '.join(able)}" if able else "no precision=")
+                + f"; got {self.precision!r}."
+            )
 
 
 def load_model(
@@ -80,6 +100,7 @@ def load_model(
     card: str | ModelCard | None = None,
     labels: LabelMap | Sequence[str] | str | os.PathLike[str] | None = None,
     num_threads: int | None = None,
+    precision: str | None = None,
     max_results: int | Literal["all"] | None = None,
     score_threshold: float | None = None,
     label_allow_list: Sequence[str] | None = None,
@@ -96,17 +117,22 @@ def load_model(
     Args:
         name: Name of a card (``list_models()``), path of a LiteRT file, a SavedModel directory,
             a safetensors file, the folder that :func:`~vidlab.fit` wrote, an ONNX file or a Keras
-            file, a TF-Hub address, a Kaggle handle
+            file, a directory of transformers', a TF-Hub address, a Kaggle handle
             (``owner/model/framework/variation/version``), or any of these with the backend in
-            front: ``"litert:movinet-a0-stream"``. A card beside a file (``NAME.toml``) or in a
+            front: ``"litert:movinet-a0-stream"``; ``"transformers:owner/name"`` is a repository of
+            the Hugging Face Hub. A card beside a file (``NAME.toml``) or in a
             directory (``card.toml``) is read. Or a network of your own, a ``torch.nn.Module`` or
             a function from an array to logits, with its `card`.
-        backend: ``"torch"``, ``"tfhub"``, ``"litert"``, ``"onnx"`` or ``"keras"``; None takes
-            the first that is installed, or the one that reads the file.
+        backend: ``"torch"``, ``"litert"``, ``"tfhub"``, ``"onnx"``, ``"opencv"``, ``"openvino"``,
+            ``"keras"``, ``"transformers"``, or one of another package; None takes the first that
+            is installed, or the one that reads the file. ``"auto"`` measures those that can run
+            the model on this machine, shows what it found, and takes the quickest.
         variant: Weights to use, such as ``"float"`` or ``"int8"``; None takes the best here.
         card: Card (or its name) for a path or handle, instead of the one beside it.
         labels: Label map, list of labels, or path of a text file; None takes the card's.
         num_threads: Threads to compute with; None takes half of the cores.
+        precision: ``"float32"`` or ``"bfloat16"`` (half the bits, where the processor has it), for
+            the openvino backend; None takes float32.
         max_results: Rows a frame in tables made with this model (5), or ``"all"``.
         score_threshold: Probability below which a row is left out (0).
         label_allow_list: Only these labels in tables.
@@ -132,16 +158,27 @@ def load_model(
     )
     if isinstance(card, str):
         card = card_named(card)
-    options = _Options(labels=_label_map(labels), num_threads=threads, selection=selection)
+    options = _Options(
+        labels=_label_map(labels), num_threads=threads, selection=selection, precision=precision
+    )
     if callable(name) and not isinstance(name, (str, os.PathLike)):
-        if backend is not None or variant is not None:
-            raise OptionError("A network of your own goes without backend= and variant=.")
-        return _load_own(name, card, options)
+        if variant is not None:
+            raise OptionError("A network of your own goes without variant=.")
+        return _load_own(name, backend, card, options)
     name, backend = _split_backend(str(as_path(name)) if name else "", backend)
     if not name:
         raise UnknownModelError("A model needs a name, a path or a handle; got an empty name.")
 
     path = Path(name).expanduser()
+    if backend == _AUTO:
+        able = _able(name, path, card, variant)
+        backend = quickest(
+            able,
+            lambda each: load_model(
+                name, backend=each, variant=variant, card=card, labels=labels,
+                num_threads=num_threads,
+            ),
+        )  # fmt: skip
     if name in cards():
         if card is not None:
             raise OptionError(f"card= goes with a path or a handle; {name!r} is a card itself.")
@@ -158,6 +195,10 @@ def load_model(
 
         folder = kaggle_directory(handle[2])
         return _load_path(folder, backend, card or _card_like(handle[2]), options)
+    if backend == "transformers" and _HUGGING_FACE_REPOSITORY.match(name):
+        from vidlab.models.download import hugging_face_directory
+
+        return _load_path(hugging_face_directory(name), backend, card, options)
     card_named(name)  # raises, with the nearest name
     raise UnknownModelError(f"No model is called {name!r}.")
 
@@ -271,14 +312,15 @@ def download_model(name: str, *, variant: str | None = None) -> Path:
 
 def _split_backend(name: str, backend: str | None) -> tuple[str, str | None]:
     prefix, colon, rest = name.partition(":")
-    if colon and prefix in backends():
+    if colon and prefix in (*backends(), _AUTO):
         if backend not in (None, prefix):
             raise OptionError(f"{name!r} asks for {prefix}, but backend={backend!r} was given.")
         name, backend = rest, prefix
-    if backend is not None and backend not in backends():
+    known = [*backends(), _AUTO]
+    if backend is not None and backend not in known:
         raise OptionError(
-            f"backend must be one of {', '.join(backends())}; got {backend!r}."
-            + did_you_mean(str(backend), list(backends()))
+            f"backend must be one of {', '.join(known)}; got {backend!r}."
+            + did_you_mean(str(backend), known)
         )
     return name, backend
 
@@ -300,14 +342,57 @@ def _label_map(
 def _can_run(backend: str, card: ModelCard, variant: Variant) -> bool:
     if variant.format in backends()[backend].formats:
         return True
-    return backend == "torch" and card.family == "movinet" and variant.format in CONVERTIBLE
+    return backend in CONVERTING and card.family == "movinet" and variant.format in CONVERTIBLE
 
 
-def _load_own(network: Callable[..., Any], card: ModelCard | None, options: _Options) -> Model:
+def _able(name: str, path: Path, card: ModelCard | None, variant: str | None) -> list[str]:
+    """Return the backends that are installed and can run what is on this machine.
+
+    Raises:
+        OptionError: There is none.
+    """
+    installed = [each for each, backend in backends().items() if backend.is_installed]
+    if name in cards():
+        known = card_named(name)
+        wanted = [known.variant(variant)] if variant else list(known.variants)
+        here = [item for item in wanted if lookup.find(item) is not None]
+        able = [each for each in installed if any(_can_run(each, known, item) for item in here)]
+    elif path.exists():
+        format_ = format_of(path)
+        able = [each for each in installed if _reads(each, format_)]
+    else:
+        able = []
+    if not able:
+        raise OptionError(
+            f"backend='auto' measures what is here, and {name!r} is not, or no backend that runs "
+            "it is installed. Load it once with a backend of its own."
+        )
+    return able
+
+
+def _reads(backend: str, format_: Format) -> bool:
+    is_native = format_ in backends()[backend].formats
+    return is_native or (backend in CONVERTING and format_ in CONVERTIBLE)
+
+
+def _load_own(
+    network: Callable[..., Any], backend: str | None, card: ModelCard | None, options: _Options
+) -> Model:
     """Load a network that is here already."""
+    is_module = hasattr(network, "state_dict")
+    backend = backend or ("torch" if is_module else "python")
+    if backend not in (("torch", "openvino") if is_module else ("python",)):
+        raise OptionError(
+            f"A network of your own is run by {'torch or openvino' if is_module else 'Python'}; "
+            f"got backend={backend!r}."
+        )
+    if backend != "python":
+        options.check_precision(backend)
+    elif options.precision is not None:
+        raise OptionError("A function of your own takes no precision=.")
     name = (
         type(network).__name__
-        if hasattr(network, "state_dict")
+        if is_module
         else (getattr(network, "__name__", type(network).__name__))
     )
     if card is None:
@@ -318,10 +403,14 @@ def _load_own(network: Callable[..., Any], card: ModelCard | None, options: _Opt
         )
     about = Variant(name="own", precision="", format="memory", file=name)
     opening = options.opening(card, Found(Path(name), "memory", about))
-    if hasattr(network, "state_dict"):
-        from vidlab.models.backends.torch_backend import wrap_module
+    if backend == "openvino":
+        from vidlab.models.backends import openvino_backend
 
-        return wrap_module(network, opening)
+        return openvino_backend.wrap_module(network, opening)
+    if backend == "torch":
+        from vidlab.models.backends import torch_backend
+
+        return torch_backend.wrap_module(network, opening)
     num_classes = probe(network, card)
     described = opening.about(card, num_classes=num_classes, runtime="Python")
     return ArrayModel(network, backend="python", **described)
@@ -366,13 +455,13 @@ def _download_best(card: ModelCard, wanted: list[Variant], backend: str) -> Foun
 
 
 def _load_path(path: Path, backend: str | None, card: ModelCard | None, options: _Options) -> Model:
-    if (path / lookup.FITTED_WEIGHTS).is_file():
-        path = path / lookup.FITTED_WEIGHTS
+    fitted = path / lookup.FITTED_WEIGHTS
+    if fitted.is_file() and not (path / DIRECTORY_FORMATS["transformers"]).is_file():
+        path = fitted
     format_ = format_of(path)
     native = formats()[format_]
     backend = backend or native
-    reads = format_ in backends()[backend].formats
-    if not reads and not (backend == "torch" and format_ in CONVERTIBLE):
+    if not _reads(backend, format_):
         raise OptionError(
             f"The {backend} backend cannot run {path.name}: it is a {format_} model. "
             f"Use backend={native!r}."
@@ -397,10 +486,12 @@ def format_of(path: Path) -> Format:
         UnknownModelError: It is none that vidlab reads.
     """
     if path.is_dir():
-        if (path / "saved_model.pb").is_file():
-            return "savedmodel"
+        for format_, inside in DIRECTORY_FORMATS.items():
+            if (path / inside).is_file():
+                return format_
         raise UnknownModelError(
-            f"The directory {str(path)!r} holds no saved_model.pb, so it is not a SavedModel."
+            f"The directory {str(path)!r} is neither a SavedModel nor a model of transformers', "
+            f"for it holds neither {' nor '.join(DIRECTORY_FORMATS.values())}."
         )
     try:
         with open(path, "rb") as stream:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from vidlab.core.errors import WeightsError, WeightsNotFoundError
 from vidlab.core.files import cache_dir, mirror_dir, sha256_of
-from vidlab.models.card import CARD_INSIDE, ModelCard, Variant
+from vidlab.models.card import CARD_INSIDE, DIRECTORY_FORMATS, ModelCard, Variant
 
 Place = Literal["path", "mirror", "cache", "package", "memory"]
 
@@ -76,7 +76,7 @@ def check(variant: Variant, path: Path, *, remedy: str = _REPLACE) -> None:
         WeightsError: It is not what the card describes.
         WeightsNotFoundError: A member of the directory is missing.
     """
-    if variant.format == "savedmodel":
+    if variant.is_directory:
         for member, expected in variant.members.items():
             _check_file(path / member, expected, variant, remedy)
     elif variant.sha256 is not None:
@@ -100,7 +100,7 @@ def missing(card: ModelCard, *, backend: str, variants: list[Variant]) -> Weight
     """Build the error for weights that are nowhere: it names the place and the file."""
     mirror = mirror_dir()
     names = " or ".join(
-        f"{variant.file}{'/' if variant.format == 'savedmodel' else ''}" for variant in variants
+        f"{variant.file}{'/' if variant.is_directory else ''}" for variant in variants
     )
     if mirror is not None:
         place = f"the mirror {str(mirror)!r} (VIDLAB_MODELS) nor in the cache {str(cache_dir())!r}"
@@ -129,8 +129,8 @@ def _places() -> list[tuple[Place, Path]]:
 
 def _in_folder(variant: Variant, folder: Path) -> Path | None:
     named = folder / variant.file
-    if variant.format == "savedmodel":
-        if (named / "saved_model.pb").is_file():
+    if variant.is_directory:
+        if (named / DIRECTORY_FORMATS[variant.format]).is_file():
             check(variant, named)
             return named
         return None

@@ -24,6 +24,7 @@ class Opening:
         labels: Label map that was asked for; None for the card's.
         num_threads: Threads to compute with.
         selection: Options of tables.
+        precision: Numbers to compute with; None for the backend's own.
     """
 
     card: ModelCard | None
@@ -31,6 +32,7 @@ class Opening:
     labels: LabelMap | None
     num_threads: int
     selection: Selection
+    precision: str | None = None
 
     @property
     def path(self) -> Path:

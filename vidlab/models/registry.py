@@ -36,6 +36,7 @@ class Backend:
         formats: Formats of weights that it reads as they are.
         opener: Where the function is that opens weights, as ``"module:function"``; it takes an
             `~vidlab.models.opening.Opening` and returns a `~vidlab.models.base.Model`.
+        precisions: Numbers that it can be told to compute with.
         recognises: Takes a path and returns the format if it is one of `formats`; needed where
             vidlab does not know the format itself.
     """
@@ -44,6 +45,7 @@ class Backend:
     module: str
     formats: tuple[str, ...]
     opener: str
+    precisions: tuple[str, ...] = ()
     recognises: Callable[[Path], str | None] | None = None
 
     @property
@@ -83,8 +85,16 @@ _OWN = (
         opener=f"{_HERE}.opencv_backend:open_model",
     ),
     Backend(
+        name="openvino", module="openvino", formats=("safetensors", "pth", "onnx", "litert"),
+        opener=f"{_HERE}.openvino_backend:open_model", precisions=("float32", "bfloat16"),
+    ),
+    Backend(
         name="keras", module="keras", formats=("keras",),
         opener=f"{_HERE}.keras_backend:open_model",
+    ),
+    Backend(
+        name="transformers", module="transformers", formats=("transformers",),
+        opener=f"{_HERE}.transformers_backend:open_model",
     ),
 )  # fmt: skip
 

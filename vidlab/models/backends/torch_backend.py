@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from vidlab.core.console import say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, OptionError, WeightsError
 from vidlab.core.files import cache_dir, check_writable
-from vidlab.models.arrays import ArrayModel, probe
+from vidlab.models.arrays import ArrayModel, Call, probe
 from vidlab.models.base import FrameModel, Model, State
 from vidlab.models.card import cards
 from vidlab.models.lookup import Found, content_hash, find
@@ -103,6 +104,18 @@ class TorchFrameModel(FrameModel):
         return logits
 
 
+class TorchArrayModel(ArrayModel):
+    """A network of any make in PyTorch, which answers for clips or pictures.
+
+    Attributes:
+        network: The network.
+    """
+
+    def __init__(self, network: Any, call: Call, **about: Any) -> None:
+        super().__init__(call, backend="torch", **about)
+        self.network = network
+
+
 def load_network(path: Path) -> tuple[Any, str | None]:
     """Return a network with the weights of a file, and the format they were converted from.
 
@@ -165,25 +178,30 @@ def open_model(opening: Opening) -> Model:
     return TorchModel(network, **about)
 
 
-def wrap_module(module: Any, opening: Opening) -> ArrayModel:
+def wrap_module(module: Any, opening: Opening) -> TorchArrayModel:
     """Return a model that runs a network of the user's own."""
-    torch = require("torch", why="the torch backend")
     card = opening.known_card()
     module.eval()
-
-    def call(array: NDArray[np.float32]) -> Any:
-        if torch.get_num_threads() != opening.num_threads:
-            torch.set_num_threads(opening.num_threads)
-        with torch.inference_mode():
-            answer = module(torch.from_numpy(array))
-            return answer.float().cpu().numpy()
-
+    call = on_arrays(module, num_threads=opening.num_threads)
     num_classes = probe(call, card)
     about = opening.about(card, num_classes=num_classes, runtime=runtime())
-    return ArrayModel(call, backend="torch", **about)
+    return TorchArrayModel(module, call, **about)
 
 
-def _open_torchvision(opening: Opening) -> ArrayModel:
+def on_arrays(function: Callable[[Any], Any], *, num_threads: int) -> Call:
+    """Return a function from tensor to tensor as one from array to array."""
+    torch = require("torch", why="the torch backend")
+
+    def call(array: NDArray[np.float32]) -> Any:
+        if torch.get_num_threads() != num_threads:
+            torch.set_num_threads(num_threads)
+        with torch.inference_mode():
+            return function(torch.from_numpy(array)).float().cpu().numpy()
+
+    return call
+
+
+def _open_torchvision(opening: Opening) -> TorchArrayModel:
     """Open a checkpoint of one of torchvision's models, which the card names."""
     card = opening.known_card()
     opening.check_kind(card, "clip", "frame")

@@ -1,0 +1,131 @@
+"""Which runtime is the quickest on this machine: measured, and shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlab.core.console import say
+from vidlab.core.errors import OptionError, VidlabError
+from vidlab.core.probabilities import softmax
+from vidlab.models.base import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The first call prepares; of the others the middle one counts.
+_CALLS = 5
+
+
+def time_models(models: Sequence[Model], *, rgb: NDArray[np.uint8] | None = None) -> pd.DataFrame:
+    """Measure how long models take for a frame, and how far their answers are apart.
+
+    Args:
+        models: Copies of one model on several runtimes, for example.
+        rgb: Frames uint8 ``[T, H, W, 3]`` to measure on; None draws some.
+
+    Returns:
+        One row a model, the quickest first: ``model, backend, variant, runtime, num_threads,
+        frames_per_call, ms_per_frame, top1, largest_difference``. ``ms_per_frame`` is the median of
+        calls after the first, ``top1`` the published accuracy in per cent where these weights have
+        one, ``largest_difference`` that of any probability from the first of `models`.
+
+    Raises:
+        OptionError: There is no model, or they have not the same number of classes.
+    """
+    import pandas as pd
+
+    if not models:
+        raise OptionError("There is no model to measure.")
+    if len({model.num_classes for model in models}) > 1:
+        raise OptionError("Models of one number of classes are measured side by side.")
+    rgb = _drawn_frames() if rgb is None else rgb
+    rows, first = [], None
+    for model in models:
+        frames = np.stack([model.preprocessing(each) for each in rgb])
+        probabilities, seconds, number = _run(model, frames)
+        first = probabilities if first is None else first
+        variant = next((v for v in model.card.variants if v.name == model.variant), None)
+        rows.append(
+            {
+                "model": model.title,
+                "backend": model.backend,
+                "variant": model.variant,
+                "runtime": model.provenance.runtime,
+                "num_threads": model.num_threads,
+                "frames_per_call": number,
+                "ms_per_frame": seconds * 1000.0 / number,
+                "top1": (variant and variant.top1) or model.card.accuracy.get("top1"),
+                "largest_difference": float(np.abs(probabilities - first).max()),
+            }
+        )
+    return pd.DataFrame(rows).sort_values("ms_per_frame", ignore_index=True)
+
+
+def quickest(able: Sequence[str], load: Callable[[str], Model]) -> str:
+    """Measure the backends that can run a model, show what was found, return the quickest.
+
+    Args:
+        able: Their names.
+        load: Loads the model with one of them.
+
+    Raises:
+        OptionError: None of them runs it.
+    """
+    models = []
+    for backend in able:
+        try:
+            models.append(load(backend))
+        except VidlabError as error:
+            say(f"auto: {backend} is left out: {error}")
+    table = time_models(models)
+    say("auto: measured on this machine, the quickest is taken")
+    for row in table.itertuples():
+        top1 = "" if row.top1 is None or np.isnan(row.top1) else f", top-1 {row.top1:.1f} %"
+        say(
+            f"  {row.model}: {row.ms_per_frame:.1f} ms a frame, {row.frames_per_call} at once, "
+            f"{row.num_threads} threads{top1}, answers within {row.largest_difference:.1g}"
+        )
+    return str(table["backend"].iloc[0])
+
+
+def _run(model: Model, frames: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, int]:
+    """Return probabilities, the seconds of a call, and how many frames it is given."""
+    if model.card.kind == "clip":
+        number = model.card.num_frames
+        clip = np.take(frames, np.arange(number) % len(frames), axis=0)[None]
+
+        def call() -> NDArray[np.float32]:
+            return model.classify(clip)
+    else:
+        number = model.chunk_frames
+        state = model.init_state()
+        chunk = np.take(frames, np.arange(number) % len(frames), axis=0)
+
+        def call() -> NDArray[np.float32]:
+            return model.step(chunk, state)[0]
+
+    seconds, logits = [], call()
+    for _ in range(_CALLS):
+        begin = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - begin)
+    if model.card.kind != "clip":  # of all frames, whatever number is given at once
+        logits, _ = model.step(frames, model.init_state())
+    return softmax(logits), float(np.median(seconds)), number
+
+
+def _drawn_frames(number: int = 16, height: int = 180, width: int = 240) -> NDArray[np.uint8]:
+    """Return pictures of a shape that moves over a gradient."""
+    rows, columns = np.mgrid[:height, :width]
+    frames = np.empty((number, height, width, 3), dtype=np.uint8)
+    for index, frame in enumerate(frames):
+        away = np.hypot(rows - height / 2, columns - width * (0.3 + 0.4 * index / number))
+        frame[..., 0] = columns * 255 // width
+        frame[..., 1] = rows * 255 // height
+        frame[..., 2] = np.where(away < height / 5, 230, 60)
+    return frames
