@@ -187,6 +187,7 @@ class TestClips:
         sampled = at_rate(vl.Video(clip).pts_seconds, 5.0)
         assert len(sampled) == 17
         np.testing.assert_array_equal(preds.frame_index, sampled[[3, 7, 11, 15, 16]])
+        np.testing.assert_array_equal(preds.clip_start, sampled[[0, 4, 8, 12, 13]])
         video = vl.Video(clip)
         clip_frames = [model.preprocessing(video[int(i)].rgb) for i in sampled[13:17]]
         np.testing.assert_allclose(preds.logits[-1], np.mean(clip_frames) * np.arange(4), atol=1e-5)
@@ -196,6 +197,7 @@ class TestClips:
         preds = vl.predict(clip, model, hop=1, progress=False)
         sampled = at_rate(vl.Video(clip).pts_seconds, 5.0)
         np.testing.assert_array_equal(preds.frame_index, sampled[3:])
+        np.testing.assert_array_equal(preds.clip_start, sampled[:-3])
 
     def test_a_video_shorter_than_a_clip_is_one_short_clip(self, clip: Path) -> None:
         model = ArithmeticModel(kind="clip", num_frames=50, frame_rate=5.0)

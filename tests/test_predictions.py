@@ -106,6 +106,19 @@ def test_latency_may_be_unknown(tmp_path: Path) -> None:
     assert np.isnan(again.latency_seconds).all()
 
 
+def test_which_frames_an_answer_was_given_for_is_kept(tmp_path: Path) -> None:
+    preds = make(np.zeros((3, 4), np.float32), clip_start=np.array([0, 2, 8]))
+    preds.save(tmp_path / "p.parquet")
+    again = vl.Predictions.load(tmp_path / "p.parquet")
+    np.testing.assert_array_equal(again.clip_start, [0, 2, 8])
+    np.testing.assert_array_equal(again.smoothed(2).clip_start, [0, 2, 8])
+    make(np.zeros((3, 4), np.float32)).save(tmp_path / "p.parquet")
+    assert vl.Predictions.load(tmp_path / "p.parquet").clip_start is None
+    for wrong in ([0, 2], [0, 7, 8]):
+        with pytest.raises(PredictionsError, match="clip_start"):
+            make(np.zeros((3, 4), np.float32), clip_start=np.array(wrong))
+
+
 def test_csv_is_the_table(tmp_path: Path) -> None:
     preds = make(np.zeros((2, 4), np.float32))
     preds.save(tmp_path / "p.csv")

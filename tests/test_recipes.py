@@ -177,6 +177,8 @@ def test_opencv_activity_recognition(
 ) -> None:
     predictions, clips = run(path, recipe, kind="clip", num_frames=16, size=(32, 32))
     assert predictions.frame_index.tolist() == [15 + k * hop for k in range(count)]
+    assert predictions.clip_start is not None
+    assert predictions.clip_start.tolist() == [k * hop for k in range(count)]
     prepared = opencv_input(frames, width=width).transpose(0, 2, 3, 1)
     for number, clip in enumerate(clips):
         np.testing.assert_allclose(clip, prepared[number * hop : number * hop + 16], atol=1e-4)

@@ -453,6 +453,7 @@ class _Runner(ABC):
         self.answers: list[tuple[Sequence[int], Sequence[float], Sequence[float]]] = []
         self._logits = np.empty((0, model.num_classes), dtype=np.float32)
         self._num_answers = 0
+        self._clip_starts: list[int] = []
         self._waiting: list[tuple[int, float, NDArray[np.float32]]] = []
 
     @abstractmethod
@@ -473,6 +474,7 @@ class _Runner(ABC):
             "time_seconds": np.array([s for call in done for s in call[1]], dtype=np.float64),
             "latency_seconds": np.array([s for call in done for s in call[2]], dtype=np.float32),
             "logits": self._logits,
+            "clip_start": np.array(self._clip_starts[: len(done)]) if self._clip_starts else None,
         }
 
     def _add(
@@ -543,6 +545,7 @@ class _ClipRunner(_Runner):
         logits = self.model.classify(clip[None])
         latency = time.perf_counter() - begin
         index, pts_seconds, _ = self._waiting[-1]
+        self._clip_starts.append(self._waiting[0][0])
         self._add([index], [pts_seconds], [latency], logits)
         self._unseen = 0
 
@@ -574,6 +577,7 @@ class _GivenClipRunner(_Runner):
         logits = self.model.classify(frames[None])
         latency = time.perf_counter() - begin
         index, pts_seconds, _ = self._waiting[-1]
+        self._clip_starts.append(_first(clip))
         self._add([index], [pts_seconds], [latency], logits)
 
 

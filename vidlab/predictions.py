@@ -50,6 +50,8 @@ class Predictions:
         time_seconds: float64 ``[N]``, the presentation timestamps of those frames.
         logits: float32 ``[N, num_classes]``.
         latency_seconds: float32 ``[N]``, computing time per frame, without decoding.
+        clip_start: int64 ``[N]``, the first frame that each answer was given for, where a model
+            answers whole clips; None where it answers after every frame.
         selection: Which answers go into the table.
         made_by: Model, weights hash, preprocessing, sampling, versions, threads; plain data.
         stopped: Why the video was not read to its end, or None.
@@ -70,6 +72,7 @@ class Predictions:
         time_seconds: NDArray[np.float64],
         logits: NDArray[np.float32],
         latency_seconds: NDArray[np.float32] | None = None,
+        clip_start: NDArray[np.int64] | None = None,
         selection: Selection | None = None,
         made_by: Mapping[str, Any] | None = None,
         stopped: str | None = None,
@@ -97,6 +100,13 @@ class Predictions:
                 f"[{num_frames}] and logits [{num_frames}, {len(labels)}]; got "
                 f"{list(self.time_seconds.shape)} and {list(self.logits.shape)}."
             )
+        self.clip_start: NDArray[np.int64] | None = None
+        if clip_start is not None:
+            self.clip_start = np.asarray(clip_start, dtype=np.int64)
+            if self.clip_start.shape != (num_frames,) or (self.clip_start > self.frame_index).any():
+                raise PredictionsError(
+                    "clip_start names for each answer a frame that is not after frame_index."
+                )
         if num_frames > 1 and not (np.diff(self.frame_index) > 0).all():
             raise PredictionsError("frame_index must increase from row to row.")
         if not np.isfinite(self.logits).all():
@@ -301,7 +311,7 @@ class Predictions:
             "video": self.video, "model": self.model, "backend": self.backend,
             "title": self.title, "labels": self.labels, "frame_index": self.frame_index,
             "time_seconds": self.time_seconds, "latency_seconds": self.latency_seconds,
-            "selection": self.selection, "stopped": self.stopped,
+            "clip_start": self.clip_start, "selection": self.selection, "stopped": self.stopped,
         }  # fmt: skip
         logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
         return Predictions(**(same | {"logits": logits} | changes))
@@ -368,6 +378,10 @@ class Predictions:
         arrow = arrow.append_column(
             "frame_latency_seconds", pa.array(latency, pa.float32(), mask=~first)
         )
+        if self.clip_start is not None:
+            starts = np.zeros(len(table), dtype=np.int64)
+            starts[first] = self.clip_start
+            arrow = arrow.append_column("clip_start", pa.array(starts, pa.int64(), mask=~first))
         header = {
             "format": _FORMAT,
             "video": self.video,
@@ -416,6 +430,9 @@ class Predictions:
             time_seconds=frames["time_seconds"].to_numpy(),
             logits=logits.reshape(-1, len(labels)),
             latency_seconds=frames["frame_latency_seconds"].to_numpy(),
+            clip_start=(
+                frames["clip_start"].to_numpy() if "clip_start" in frames.column_names else None
+            ),
             selection=Selection(**header["selection"]),
             made_by=header["made_by"],
             stopped=header["stopped"],

@@ -27,6 +27,17 @@ export function runsOf(track, end) {
 }
 
 /**
+ * The first and the last frame that the answer at a frame was given for; -1 where that is not known.
+ * @param {Track} track
+ * @param {number} frame
+ * @returns {[number, number]}
+ */
+export function clipAt(track, frame) {
+  const row = lastAtMost(track.frames, frame);
+  return [track.clipStarts?.[row] ?? -1, track.frames[row] ?? -1];
+}
+
+/**
  * The truth as seconds, in order of time.
  * @param {TruthSegment[]} truth
  * @param {Clock} clock

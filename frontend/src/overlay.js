@@ -1,5 +1,5 @@
 // @ts-check
-/** What is drawn over the picture, sharp at any zoom: labels, bars, boxes, keypoints. */
+/** What is drawn over the picture, sharp at any zoom: labels, captions, bars, boxes, keypoints. */
 
 /** @import { Boxes, Info, Keypoints, Label, OverlayName, Overlays, Told, Track } from "./types.js" */
 import { h } from "./dom.js";
@@ -11,6 +11,8 @@ const RAIL = "rgb(255 255 255 / 24%)";
 const ROW_PX = 22;
 const NARROW_PX = 420;
 const MARGIN_PX = 8;
+// OpenCV's tutorials write the label into a box of 300x40 px on a picture 400 px wide.
+const CAPTION = { picture: 400, width: 300, height: 40, left: 10, text: 20 };
 // People and things without a label of their own colour.
 const COLORS = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2"];
 const UNSURE = 0.3;
@@ -74,7 +76,8 @@ export class Overlay {
     if (names.has("boxes") && this.data.boxes) this.drawBoxes(context, font, zoom, this.data.boxes);
     if (names.has("keypoints") && this.data.keypoints)
       this.drawKeypoints(context, zoom, this.data.keypoints);
-    if (names.has("bars")) this.drawBars(context, font, width);
+    const top = names.has("caption") ? this.drawCaption(context, font, width) : 0;
+    if (names.has("bars")) this.drawBars(context, font, width, top);
     if (names.has("label")) this.drawLabels(context, font, width, height);
   }
 
@@ -125,12 +128,36 @@ export class Overlay {
   }
 
   /**
+   * The first model's label in white on a black box in the upper left corner.
+   * @param {CanvasRenderingContext2D} context
+   * @param {string} font
+   * @param {number} width
+   * @returns {number} how high the box is
+   */
+  drawCaption(context, font, width) {
+    const [track] = this.told?.tracks ?? [];
+    const found = track ? this.answer(track, 0) : null;
+    const scale = clamp(width / CAPTION.picture, 0.6, 1.25);
+    const height = found ? CAPTION.height * scale : 0;
+    if (!found) return height;
+    context.fillStyle = "#000";
+    context.fillRect(0, 0, CAPTION.width * scale, height);
+    const room = (CAPTION.width - 2 * CAPTION.left) * scale;
+    const style = `${Math.round(CAPTION.text * scale)}px ${font}`;
+    const name = fit(context, found.label.name, room, style);
+    context.fillStyle = "#fff";
+    context.fillText(name, CAPTION.left * scale, height / 2 + 1);
+    return height;
+  }
+
+  /**
    * The first model's best answers as bars, in the upper left corner.
    * @param {CanvasRenderingContext2D} context
    * @param {string} font
    * @param {number} width
+   * @param {number} above  px at the top that are taken
    */
-  drawBars(context, font, width) {
+  drawBars(context, font, width, above) {
     const [track] = this.told?.tracks ?? [];
     if (!track) return;
     // On a small picture fewer and smaller ones, so that there is a picture left.
@@ -139,14 +166,14 @@ export class Overlay {
     const rowHeight = isNarrow ? 17 : ROW_PX;
     const size = isNarrow ? 11 : 12;
     const whole = clamp(width * 0.45, Math.min(150, width - 2 * MARGIN_PX), 280);
-    this.plate(context, MARGIN_PX, MARGIN_PX, whole, count * rowHeight + 8, null);
+    this.plate(context, MARGIN_PX, above + MARGIN_PX, whole, count * rowHeight + 8, null);
     const nameRoom = whole * 0.56 - 12;
     const barLeft = MARGIN_PX + whole * 0.56;
     const barRoom = whole * 0.44 - 44;
     for (let rank = 0; rank < count; rank++) {
       const found = this.answer(track, rank);
       if (!found) continue;
-      const middle = MARGIN_PX + 4 + (rank + 0.5) * rowHeight;
+      const middle = above + MARGIN_PX + 4 + (rank + 0.5) * rowHeight;
       const weight = rank === 0 ? 600 : 400;
       const name = fit(context, found.label.name, nameRoom, `${weight} ${size}px ${font}`);
       context.fillStyle = "#fff";

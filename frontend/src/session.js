@@ -193,6 +193,7 @@ function readPredictions({ content, buffers }) {
     topLabels: new Int32Array(take()),
     topProbs: new Float32Array(take()),
     curveProbs: new Float32Array(take()),
+    clipStarts: model.has_clips ? new Int32Array(take()) : null,
   }));
   /** @type {Divergence | null} */
   let divergence = null;

@@ -44,6 +44,8 @@ const ENGLISH = {
   noTruthHere: "not labelled here",
   unknownTruth: (/** @type {string} */ names) => `? ${names} (no model has this label)`,
   divergenceAt: (/** @type {string} */ value) => `divergence ${value} nats`,
+  clipSeen: (/** @type {number} */ first, /** @type {number} */ last) =>
+    `seen: frames ${first} to ${last}`,
   selected: (/** @type {number} */ count, /** @type {string} */ seconds) =>
     `${count} ${count === 1 ? "frame" : "frames"} selected (${seconds} s)`,
   clearSelection: "Clear the selection (Esc)",
@@ -75,7 +77,13 @@ const ENGLISH = {
   noneBefore: "No disagreement before this frame.",
 
   drawOnPicture: "On the picture",
-  overlays: { label: "Label", bars: "Bars", boxes: "Boxes", keypoints: "Keypoints" },
+  overlays: {
+    label: "Label",
+    caption: "Label on black",
+    bars: "Bars",
+    boxes: "Boxes",
+    keypoints: "Keypoints",
+  },
   threshold: "Threshold",
   thresholdHint: "Predictions below it are greyed",
   thresholdUse: "Use a threshold",
@@ -200,6 +208,7 @@ const KOREAN = {
   noTruthHere: "정답 없음",
   unknownTruth: (names) => `? ${names} (이 레이블을 아는 모델이 없음)`,
   divergenceAt: (value) => `모델 간 차이 ${value} nats`,
+  clipSeen: (first, last) => `본 프레임: ${first} ~ ${last}`,
   selected: (count, seconds) => `${count}개 프레임 선택됨 (${seconds}초)`,
   clearSelection: "선택 해제 (Esc)",
   zoomIn: "확대 (+)",
@@ -226,7 +235,13 @@ const KOREAN = {
   noneBefore: "이 프레임 앞에는 불일치가 없습니다.",
 
   drawOnPicture: "화면 표시",
-  overlays: { label: "레이블", bars: "막대", boxes: "상자", keypoints: "키포인트" },
+  overlays: {
+    label: "레이블",
+    caption: "검은 바탕 레이블",
+    bars: "막대",
+    boxes: "상자",
+    keypoints: "키포인트",
+  },
   threshold: "임곗값",
   thresholdHint: "이보다 낮은 예측은 흐리게 표시됩니다",
   thresholdUse: "임곗값 사용",

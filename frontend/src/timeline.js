@@ -8,6 +8,7 @@
 import { h } from "./dom.js";
 import {
   runsOf,
+  clipAt,
   spansWhere,
   truthAt,
   truthFor,
@@ -1006,6 +1007,7 @@ export class Timeline {
     this.lane?.paint(context, theme, this, place.lane);
     this.paintSelection(context, theme, place.axis);
     this.paintThreshold(context, theme);
+    this.paintClips(context, theme, place.bands);
     if (this.hover && !this.drag && this.hover.x >= this.gutter && this.hover.y < place.overview) {
       const x = Math.round(this.hover.x) + 0.5;
       context.strokeStyle = theme.muted;
@@ -1040,6 +1042,32 @@ export class Timeline {
       context.fillRect(at, place.overview + 1, 2, 10);
     }
     this.showTip();
+  }
+
+  /**
+   * The frames that the answer on screen was given for, as a frame around that part of the band:
+   * clip after clip it jumps, with a rolling clip it glides.
+   * @param {CanvasRenderingContext2D} context
+   * @param {ReturnType<Timeline["theme"]>} theme
+   * @param {number[]} bands
+   */
+  paintClips(context, theme, bands) {
+    const { clock } = this;
+    this.told.tracks.forEach((track, index) => {
+      const [first, last] = clipAt(track, this.frame);
+      if (!clock || first < 0) return;
+      const left = this.x(clock.start(first));
+      const right = last + 1 < clock.length ? this.x(clock.start(last + 1)) : this.x(clock.end);
+      const top = (bands[index] ?? 0) - 1;
+      for (const [line, color] of /** @type {[number, string][]} */ ([
+        [4, theme.ground],
+        [2, theme.text],
+      ])) {
+        context.lineWidth = line;
+        context.strokeStyle = color;
+        context.strokeRect(left, top, Math.max(right - left, 2), BAND_PX + 2);
+      }
+    });
   }
 
   /**
@@ -1168,6 +1196,11 @@ export class Timeline {
         ]),
       );
     }
+    const [first, last] = clipAt(track, frame);
+    if (first >= 0)
+      rows.push(
+        h("div", { class: "vl-tip-row vl-muted", text: this.texts.clipSeen(first, last) }),
+      );
     return rows;
   }
 

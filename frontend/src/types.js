@@ -11,7 +11,7 @@
  * @property {(name: string, callback: (...args: any[]) => void) => void} off
  */
 
-/** @typedef {"label" | "bars" | "boxes" | "keypoints"} OverlayName */
+/** @typedef {"label" | "caption" | "bars" | "boxes" | "keypoints"} OverlayName */
 
 /**
  * @typedef {object} Info  what the page knows before it has asked
@@ -45,6 +45,7 @@
  * @property {Float32Array} topProbs [rows * k]
  * @property {number[]} curveLabels
  * @property {Float32Array} curveProbs [curveLabels.length * rows]
+ * @property {Int32Array | null} clipStarts  first frame that each prediction saw; null where each saw all so far
  */
 
 /** @typedef {{start: number, stop: number}} FrameRange  half-open */

@@ -106,7 +106,7 @@ export class View {
       leaveInput: () => this.timeline.element.focus(),
     });
     const isPredicted = info.models.length > 0;
-    const overlays = info.overlays ?? (isPredicted ? ["label", "bars"] : []);
+    const overlays = info.overlays ?? (isPredicted ? ["label", "caption", "bars"] : []);
     this.menu = new Menu(texts, overlays, isPredicted, {
       setOverlay: (name, on) => this.setOverlay(name, on),
       setThreshold: (value) => this.set("threshold", value),

@@ -45,6 +45,7 @@ def predict_ids() -> Callable[..., vl.Predictions]:
         backend: str = "torch",
         labels: Sequence[str] = LABELS,
         video_name: str | None = None,
+        clip_start: Sequence[int] | None = None,
     ) -> vl.Predictions:
         frames = np.arange(len(ids)) * every
         logits = np.zeros((len(ids), len(labels)), np.float32)
@@ -53,6 +54,7 @@ def predict_ids() -> Callable[..., vl.Predictions]:
             video=video_name or video.name, model="m", backend=backend, title=f"{backend}:m",
             labels=vl.LabelMap(labels), frame_index=frames,
             time_seconds=video.pts_seconds[frames], logits=logits,
+            clip_start=None if clip_start is None else np.asarray(clip_start),
         )  # fmt: skip
 
     return make

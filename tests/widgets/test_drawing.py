@@ -148,6 +148,17 @@ def test_bars_are_as_long_as_the_answers_are_sure(told: vl.Predictions) -> None:
     assert share == pytest.approx(told.probabilities[0, 3], abs=0.05)
 
 
+def test_a_caption_is_the_box_of_opencvs_tutorials(told: vl.Predictions) -> None:
+    picture = draw(overlays([told]), 0, "caption", size=(400, 300))
+    assert where(picture) == (0, 0, 300, 40)
+    box = picture[:40, :300]
+    assert (box[:, :8] == 0).all(), "black beside the words"
+    assert (box[12:30, 10:200] > 200).any(), "white words"
+    both = where(draw(overlays([told]), 0, "caption", "bars", size=(400, 300)))
+    assert both is not None
+    assert both[3] > 40, "bars lie below it"
+
+
 @pytest.mark.parametrize(("width", "num_bars"), [(380, 3), (960, 5)])
 def test_a_small_picture_gets_fewer_bars(width: int, num_bars: int, told: vl.Predictions) -> None:
     made = Overlays([told], top_k=6, boxes=None, keypoints=None, size=SIZE)

@@ -225,6 +225,60 @@ def test_what_is_right_and_what_is_under_the_threshold_is_marked(
     expect(tip).to_be_hidden()
 
 
+@pytest.mark.parametrize("hop", [1, 20])
+def test_the_frames_that_an_answer_was_given_for_are_framed(
+    show: Show, video: vl.Video, predict_ids: Callable[..., vl.Predictions], hop: int
+) -> None:
+    starts = range(0, 100, hop)
+    ends = [start + 19 for start in starts]
+    told = predict_ids(video, [0] * (ends[-1] + 1), every=1)
+    told = vl.Predictions(
+        video=told.video, model="m", backend="onnx", title="onnx:m", labels=told.labels,
+        frame_index=told.frame_index[ends], time_seconds=told.time_seconds[ends],
+        logits=told.logits[ends], clip_start=np.array(starts),
+    )  # fmt: skip
+    view = show([told])
+    view.timeline.hover(
+        position={
+            "x": x_of(
+                view,
+                (video.pts_seconds[50] - video.start_seconds)
+                / (video.end_seconds - video.start_seconds),
+            ),
+            "y": 60,
+        }
+    )
+    tip = view.root.locator(".vl-tip")
+    expect(tip).to_contain_text("seen: frames")
+    words = re.search(r"frame (\d+)\D.*seen: frames (\d+) to (\d+)", tip.inner_text(), re.S)
+    assert words is not None
+    frame, *seen = map(int, words.groups())
+    row = int(np.searchsorted(ends, frame, side="right")) - 1
+    assert seen == [starts[row], ends[row]]
+
+    def framed(frame: int) -> list[int]:
+        """Where the frame's upper line is, in the answer's row, px."""
+        view.set("frame_index", frame)
+        at_frame(view, frame)
+        line = view.timeline.locator("canvas").last.evaluate("""(canvas) => {
+            const scale = devicePixelRatio;
+            const context = canvas.getContext("2d");
+            const found = [];
+            for (let x = 0; x < canvas.width; x++) {
+                const column = context.getImageData(x, 0, 1, canvas.height).data;
+                let most = 0;
+                for (let y = 0; y < canvas.height; y++) most += column[4 * y + 3] > 200;
+                if (most >= 4) found.push(x / scale);
+            }
+            return [Math.min(...found), Math.max(...found)];
+        }""")
+        return [round(each) for each in line]
+
+    left, right = framed(45)
+    assert right - left > 30
+    assert framed(46)[0] - left == pytest.approx(0 if hop == 20 else (right - left) / 20, abs=3)
+
+
 def test_a_misspelt_truth_is_marked_and_counts_for_nothing(
     show: Show, told: vl.Predictions, video: vl.Video
 ) -> None:
@@ -310,6 +364,9 @@ def test_boxes_and_keypoints_lie_where_they_belong_and_are_sharp(
     assert canvas.evaluate(alpha, inside) == 0
     view.set("overlay", ["boxes"])
     assert canvas.evaluate(alpha, bone) == 0
+    view.set("overlay", ["caption"])
+    corner = "(canvas) => [...canvas.getContext('2d').getImageData(4, 4, 1, 1).data]"
+    assert canvas.evaluate(corner) == [0, 0, 0, 255]
     view.set("overlay", ["label", "bars"])
     height = canvas.evaluate("(canvas) => canvas.clientHeight")
     assert canvas.evaluate(alpha, edge) == 0

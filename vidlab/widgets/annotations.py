@@ -376,7 +376,7 @@ def _usual_step(frames: NDArray[np.int64]) -> int:
 # ---- which of it is drawn --------------------------------------------------------------------
 
 #: What can be drawn on the picture.
-OVERLAYS = ("label", "bars", "boxes", "keypoints")
+OVERLAYS = ("label", "caption", "bars", "boxes", "keypoints")
 
 
 def overlay_names(given: Any) -> list[str]:

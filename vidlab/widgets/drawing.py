@@ -65,7 +65,7 @@ class Overlays:
         Args:
             picture: The frame, RGB, at any size.
             frame_index: Its number.
-            names: Any of ``"label"``, ``"bars"``, ``"boxes"``, ``"keypoints"``.
+            names: Any of ``"label"``, ``"caption"``, ``"bars"``, ``"boxes"``, ``"keypoints"``.
         """
         if not names:
             return picture
@@ -76,8 +76,9 @@ class Overlays:
         if "keypoints" in names and self._keypoints is not None:
             self._draw_keypoints(pen, self._keypoints, frame_index)
         answers = self._answers(frame_index)
+        above = _draw_caption(pen, answers[0][0]) if "caption" in names and answers else 0
         if "bars" in names and answers:
-            _draw_bars(pen, answers, self._threshold)
+            _draw_bars(pen, answers, self._threshold, above=above)
         if "label" in names and answers:
             _draw_label(pen, *answers[0], is_grey=answers[0][1] < self._threshold)
         return Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB")
@@ -138,7 +139,25 @@ def _draw_label(pen: _Pen, label: str, probability: float, *, is_grey: bool) -> 
     pen.text(left + 2 * gap + pen.measure(name), middle, value, ink)
 
 
-def _draw_bars(pen: _Pen, answers: Sequence[tuple[str, float]], threshold: float) -> None:
+def _draw_caption(pen: _Pen, label: str) -> int:
+    """Write a label in white into a black box at the top left, as OpenCV's tutorials do.
+
+    Theirs is 300x40 px on a picture 400 px wide.
+
+    Returns:
+        How high the box is, px.
+    """
+    scale = pen.width / 400
+    width, height, left = (round(length * scale) for length in (300, 40, 10))
+    pen.fill(0, 0, width, height, "#000000")
+    size = max(1, round(20 * scale))
+    pen.text(left, height / 2, pen.fit(label, width - 2 * left, size), _WHITE, size)
+    return height
+
+
+def _draw_bars(
+    pen: _Pen, answers: Sequence[tuple[str, float]], threshold: float, *, above: int
+) -> None:
     # As on the page: there is to be a picture left.
     answers = answers[: 3 if pen.width < _NARROW_PX else 5]
     row, gap = pen.px(20), pen.px(8)
@@ -148,9 +167,9 @@ def _draw_bars(pen: _Pen, answers: Sequence[tuple[str, float]], threshold: float
     longest = max(pen.measure(label) for label, _ in answers)
     name_width = max(0.0, min(room, pen.width * 0.4, longest))
     width = name_width + bar_width + value_width + 4 * gap
-    pen.panel(gap, gap, width, row * len(answers) + gap)
+    pen.panel(gap, above + gap, width, row * len(answers) + gap)
     for number, (label, probability) in enumerate(answers):
-        middle = gap + gap / 2 + row * (number + 0.5)
+        middle = above + gap + gap / 2 + row * (number + 0.5)
         is_grey = probability < threshold
         ink = (160, 160, 160, 255) if is_grey else _WHITE
         pen.text(2 * gap, middle, pen.fit(label, name_width), ink)
@@ -183,23 +202,26 @@ class _Pen:
     def px(self, length: float) -> int:
         return max(1, round(length * self._grow))
 
-    def _font(self, text: str) -> ImageFont.FreeTypeFont:
-        return font_for(text, self.px(_TEXT_PX))
+    def _font(self, text: str, size: int | None = None) -> ImageFont.FreeTypeFont:
+        return font_for(text, size or self.px(_TEXT_PX))
 
-    def measure(self, text: str) -> float:
-        return float(self._font(text).getlength(text))
+    def measure(self, text: str, size: int | None = None) -> float:
+        return float(self._font(text, size).getlength(text))
 
-    def fit(self, text: str, width: float) -> str:
+    def fit(self, text: str, width: float, size: int | None = None) -> str:
         """Return the text, shortened with an ellipsis to a width."""
-        if self.measure(text) <= width:
+        if self.measure(text, size) <= width:
             return text
         length = len(text)
-        while length and self.measure(f"{text[:length].rstrip()}…") > width:
+        while length and self.measure(f"{text[:length].rstrip()}…", size) > width:
             length -= 1
         return f"{text[:length].rstrip()}…"
 
-    def text(self, x: float, middle: float, text: str, ink: tuple[int, int, int, int]) -> None:
-        self._draw.text((x, middle), text, fill=ink, font=self._font(text), anchor="lm")
+    def text(
+        self, x: float, middle: float, text: str, ink: tuple[int, int, int, int],
+        size: int | None = None,
+    ) -> None:  # fmt: skip
+        self._draw.text((x, middle), text, fill=ink, font=self._font(text, size), anchor="lm")
 
     def panel(self, x: float, y: float, width: float, height: float) -> None:
         radius = float(min(self.px(3), width / 2, height / 2))

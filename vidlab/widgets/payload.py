@@ -67,7 +67,8 @@ def describe_predictions(
 
     The JSON names the labels once; arrays refer to them by number. Per model five buffers
     follow: frame index int32 ``[N]``, seconds float64 ``[N]``, top labels int32 ``[N, k]``,
-    top probabilities float32 ``[N, k]``, curves float32 ``[L, N]``. Where models are compared,
+    top probabilities float32 ``[N, k]``, curves float32 ``[L, N]``; a sixth where a model answers
+    clips (``has_clips``), the first frame of each, int32 ``[N]``. Where models are compared,
     the comparison's grid follows: seconds float64 ``[N]``, divergence float32 ``[N]``.
 
     Args:
@@ -104,6 +105,7 @@ def describe_predictions(
                 "letter": letter_of(index),
                 "k": ids.shape[1],
                 "curves": [int(number[i]) for i in curves[index]],
+                "has_clips": each.clip_start is not None,
             }
         )
         buffers += [
@@ -113,6 +115,8 @@ def describe_predictions(
             chosen.astype("<f4").tobytes(),
             each.probabilities[:, curves[index]].T.astype("<f4").tobytes(),
         ]
+        if each.clip_start is not None:
+            buffers.append(each.clip_start.astype("<i4").tobytes())
     ranks = {label: rank for rank, label in enumerate(colored)}
     PALETTE.assign(colored)
     known = [

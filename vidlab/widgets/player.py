@@ -129,8 +129,9 @@ class Player(anywidget.AnyWidget):
         top_k: Labels to list for the frame on screen, 1 to 20.
         frame_index: Frame to start at.
         speed: Playback speed, 0.1 to 4.
-        overlay: What is drawn on the picture: names out of "label", "bars", "boxes" and
-            "keypoints", or one; True is the label.
+        overlay: What is drawn on the picture: names out of "label", "caption" (the label on a
+            black box at the top left, as in OpenCV's tutorials), "bars", "boxes" and "keypoints",
+            or one; True is the label.
         loop: Whether the selection, or all of the video, plays again and again.
         threshold: Probability under which answers are greyed, 0 to 1, or None.
         locale: Language of the texts, "en" or "ko". None takes the page's, where that is not
@@ -274,7 +275,7 @@ class Player(anywidget.AnyWidget):
     def _drawable(self) -> list[str]:
         """Overlays for which there is something to draw."""
         return [
-            *(("label", "bars") if self.predictions else ()),
+            *(("label", "caption", "bars") if self.predictions else ()),
             *(("boxes",) if self._boxes is not None else ()),
             *(("keypoints",) if self._keypoints is not None else ()),
         ]
