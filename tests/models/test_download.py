@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from vidlab.cli import main
 from vidlab.core.errors import DownloadError, OfflineError
 from vidlab.models.card import ModelCard, Variant, card_named
 from vidlab.models.download import download, download_variant
@@ -152,3 +157,90 @@ def test_a_variant_goes_into_the_cache(server: Server, cache: Path) -> None:
     card: ModelCard = card_named("movinet-a0-stream")
     assert download_variant(card, variant) == cache / "models" / "m.tflite"
     assert (cache / "models" / "m.tflite").read_bytes() == CONTENT
+
+
+_IN_A_PROCESS = """
+import resource, sys
+from pathlib import Path
+from vidlab.core.errors import VidlabError
+from vidlab.models.download import download
+if sys.argv[4]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))
+try:
+    download(sys.argv[1], Path(sys.argv[2]), sha256=sys.argv[3], title="m")
+except VidlabError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def started(server: Server, target: Path, *, most_bytes: int | None = None) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", _IN_A_PROCESS, server.url, target, SHA256, str(most_bytes or "")],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_two_processes_at_once_do_it_once(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "model.tflite"
+    both = [started(server, target), started(server, target)]
+    assert [process.communicate(timeout=120)[0] for process in both] == ["", ""]
+    assert target.read_bytes() == CONTENT
+    assert len(server.ranges) == 1
+
+
+def test_a_full_disk_leaves_nothing_under_the_name(server: Server, tmp_path: Path) -> None:
+    """A process that may write no more stands for a disk that takes no more."""
+    target = tmp_path / "model.tflite"
+    told, _ = started(server, target, most_bytes=500_000).communicate(timeout=120)
+    assert told.startswith("DownloadError Cannot write"), told
+    assert not target.exists()
+    download(server.url, target, sha256=SHA256, title="m")  # when there is room again
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.fixture
+def served_card(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelCard:
+    """A card whose weights only the server has."""
+    variant = Variant(
+        name="int8", precision="int8", format="litert", file="served.tflite", sha256=SHA256,
+        size_bytes=len(CONTENT), url=server.url,
+    )  # fmt: skip
+    card = replace(card_named("movinet-a0-stream"), name="served", variants=(variant,))
+    monkeypatch.setattr("vidlab.models.loading.card_named", {"served": card}.__getitem__)
+    monkeypatch.setattr("vidlab.models.loading.cards", lambda: {"served": card})
+    monkeypatch.setenv("VIDLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("VIDLAB_MODELS", raising=False)
+    return card
+
+
+def test_the_command_brings_weights_once_and_says_where(
+    served_card: ModelCard, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["download", served_card.name]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path.read_bytes() == CONTENT
+    assert main(["download", served_card.name, "--variant", "int8"]) == 0
+    assert Path(capsys.readouterr().out.strip()) == path
+    assert len(server.ranges) == 1
+
+
+def test_damage_is_found_and_said(
+    served_card: ModelCard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["download", served_card.name]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert main(["models", "--verify"]) == 0
+    assert re.search(r"served +int8 +cache +ok", capsys.readouterr().out)
+    path.write_bytes(CONTENT[:-1] + b"!")
+    assert main(["models", "--verify"]) == 2
+    told = capsys.readouterr()
+    assert re.search(r"served +int8 .*damaged", told.out)
+    assert "1 of the files here are damaged" in told.err
+
+
+def test_a_server_that_cannot_be_reached_is_told_by_the_command(
+    served_card: ModelCard, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.status = 503
+    assert main(["download", served_card.name]) == 2
+    assert "answered 503" in capsys.readouterr().err
