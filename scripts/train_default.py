@@ -431,7 +431,7 @@ def train_pictures() -> Path:
     clips = Clips(range(NUM_TRAINING_CLIPS), PICTURE_PX)
     torch.manual_seed(SEED)
     network = FrameCNN(len(STICK_ACTIONS)).train()
-    steps, batch_size = 2_500, 64
+    steps, batch_size = 1_500, 64
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     rng = np.random.default_rng(SEED)
