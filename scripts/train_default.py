@@ -65,6 +65,7 @@ class Stage:
         learning_rate: The highest; it grows over the first steps and falls as a cosine.
         rendered_px: Width and height of the pictures that are rendered.
         num_clips: How many there are.
+        strength: How much clips are changed at random, 0 to 1; see `Change`.
     """
 
     size_px: int
@@ -74,18 +75,21 @@ class Stage:
     learning_rate: float
     rendered_px: int = 112
     num_clips: int = NUM_TRAINING_CLIPS
+    strength: float = 1.0
 
 
 STAGES = {
     "a0": (
         Stage(64, 1, 7_000, 64, 2e-3),
         Stage(64, NUM_FRAMES, 4_000, 24, 1.5e-3),
-        Stage(112, NUM_FRAMES, 1_500, 16, 6e-4, rendered_px=172, num_clips=6_000),
+        Stage(112, NUM_FRAMES, 1_100, 16, 6e-4, rendered_px=172, num_clips=6_000),
+        Stage(112, NUM_FRAMES, 800, 16, 3e-4, rendered_px=172, num_clips=6_000, strength=0.3),
     ),
     "xs": (
         Stage(64, 1, 10_500, 64, 2e-3),
         Stage(64, NUM_FRAMES, 4_000, 24, 1.5e-3),
         Stage(112, NUM_FRAMES, 1_500, 16, 6e-4, rendered_px=172, num_clips=6_000),
+        Stage(112, NUM_FRAMES, 1_200, 16, 4e-4, rendered_px=172, num_clips=6_000, strength=0.3),
     ),
 }
 
@@ -127,11 +131,12 @@ class Clips:
         *,
         antialias: bool = False,
         rng: np.random.Generator | None = None,
+        strength: float = 1.0,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return frames in [0, 1] ``[B, T, 3, size_px, size_px]``, joints and class ids.
 
         Without `antialias` they are resized as by the models' own preprocessing. With `rng` each
-        clip is changed at random; see `Change`.
+        clip is changed at random, as much as `strength` says; see `Change`.
         """
         frames, joints, class_ids = [], [], self.class_ids[chosen].clone()
         for place, (at, when) in enumerate(zip(chosen, times, strict=True)):
@@ -140,7 +145,7 @@ class Clips:
             if rng is None:
                 rgb = _resized(rgb.float() / 255.0, size_px, antialias)
             else:
-                change = Change(rng, rgb.shape[-1])
+                change = Change(rng, rgb.shape[-1], strength)
                 rgb = _resized(change.cropped(rgb).float() / 255.0, size_px, antialias)
                 rgb, points = change.coloured(rgb), change.moved(points)
                 rgb, points, class_ids[place] = change.turned(rgb, points, int(class_ids[place]))
@@ -169,18 +174,19 @@ class Change:
     it; noise is added; it is mirrored, and, where that has a label, played backwards.
     """
 
-    def __init__(self, rng: np.random.Generator, size_px: int) -> None:
-        self.side = round(size_px * rng.uniform(0.78, 1.0))
+    def __init__(self, rng: np.random.Generator, size_px: int, strength: float) -> None:
+        self.side = round(size_px * rng.uniform(1.0 - 0.22 * strength, 1.0))
         self.top, self.left = rng.integers(size_px - self.side + 1, size=2).tolist()
         self.size_px = size_px
         self.is_mirrored, self.is_reversed = rng.random(2) < 0.5
-        self.gains = torch.from_numpy(rng.uniform(0.75, 1.25, 3).astype("float32"))
-        self.contrast = float(rng.uniform(0.7, 1.2))
-        self.order = rng.permutation(3).tolist() if rng.random() < 0.3 else [0, 1, 2]
-        self.is_grey = rng.random() < 0.1
-        self.noise = float(rng.uniform(0.0, 0.04))
+        gains = 1.0 + strength * rng.uniform(-0.25, 0.25, 3)
+        self.gains = torch.from_numpy(gains.astype("float32"))
+        self.contrast = 1.0 + strength * float(rng.uniform(-0.3, 0.2))
+        self.order = rng.permutation(3).tolist() if rng.random() < 0.3 * strength else [0, 1, 2]
+        self.is_grey = rng.random() < 0.1 * strength
+        self.noise = strength * float(rng.uniform(0.0, 0.04))
         self.seed = int(rng.integers(2**31))
-        self.cover = rng.uniform(0.05, 0.35, 2).tolist() if rng.random() < 0.4 else None
+        self.cover = rng.uniform(0.05, 0.35, 2).tolist() if rng.random() < 0.4 * strength else None
         self.cover_at, self.cover_rgb = rng.random(2).tolist(), rng.random(3)
 
     def cropped(self, rgb: Tensor) -> Tensor:
@@ -298,10 +304,6 @@ class Training:
         save_safetensors(path, network.config, network.state_dict(), provenance=about)
         return path
 
-    @property
-    def _is_last(self) -> bool:
-        return self.stage == len(self.stages) - 1
-
     def _run_stage(self, stage: Stage) -> None:
         self.clips = Clips(range(stage.num_clips), stage.rendered_px)
         self.validation = Clips(VALIDATION_SEEDS, stage.rendered_px)
@@ -328,8 +330,9 @@ class Training:
         latest = NUM_FRAMES - stage.num_frames + 1
         times = [slice(at, at + stage.num_frames) for at in rng.integers(latest, size=len(chosen))]
         frames, truth, class_ids = self.clips.batch(
-            chosen, times, stage.size_px, antialias=not self._is_last, rng=rng
-        )
+            chosen, times, stage.size_px, antialias=stage.size_px < PICTURE_PX, rng=rng,
+            strength=stage.strength,
+        )  # fmt: skip
         frames, truth, class_ids = (each.to(self.device) for each in (frames, truth, class_ids))
         logits, joints = self.learner(frames)
         is_seen = (truth[..., 2:] > 0) & (truth[..., :2] > 0).all(-1, keepdim=True)
@@ -353,7 +356,7 @@ class Training:
             chosen = list(range(first, min(first + 24, len(VALIDATION_SEEDS))))
             whole = [slice(0, NUM_FRAMES)] * len(chosen)
             frames, _, class_ids = self.validation.batch(
-                chosen, whole, stage.size_px, antialias=not self._is_last
+                chosen, whole, stage.size_px, antialias=stage.size_px < PICTURE_PX
             )
             logits, _ = self.learner(frames.to(self.device))
             right += int((logits[:, -1].argmax(dim=-1).cpu() == class_ids).sum())
@@ -428,7 +431,7 @@ def train_pictures() -> Path:
     clips = Clips(range(NUM_TRAINING_CLIPS), PICTURE_PX)
     torch.manual_seed(SEED)
     network = FrameCNN(len(STICK_ACTIONS)).train()
-    steps, batch_size = 2_500, 64
+    steps, batch_size = 1_500, 64
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     rng = np.random.default_rng(SEED)
