@@ -84,11 +84,12 @@ def quickest(able: Sequence[str], load: Callable[[str], Model]) -> str:
             say(f"auto: {backend} is left out: {error}")
     table = time_models(models)
     say("auto: measured on this machine, the quickest is taken")
-    for row in table.itertuples():
-        top1 = "" if row.top1 is None or np.isnan(row.top1) else f", top-1 {row.top1:.1f} %"
+    for row in table.to_dict("records"):
+        top1 = f", top-1 {row['top1']:.1f} %" if (row["top1"] or 0) > 0 else ""
         say(
-            f"  {row.model}: {row.ms_per_frame:.1f} ms a frame, {row.frames_per_call} at once, "
-            f"{row.num_threads} threads{top1}, answers within {row.largest_difference:.1g}"
+            f"  {row['model']}: {row['ms_per_frame']:.1f} ms a frame, {row['frames_per_call']} at "
+            f"once, {row['num_threads']} threads{top1}, answers within "
+            f"{row['largest_difference']:.1g}"
         )
     return str(table["backend"].iloc[0])
 

@@ -509,8 +509,8 @@ def format_of(path: Path) -> Format:
     if path.suffix == ".safetensors" or head[8:9] == b"{":
         return "safetensors"
     for backend in backends().values():
-        if backend.recognises is not None and (format_ := backend.recognises(path)):
-            return format_
+        if backend.recognises is not None and (known := backend.recognises(path)):
+            return known
     raise UnknownModelError(
         f"{str(path)!r} is neither a LiteRT file, a safetensors file, an ONNX file, a "
         "Keras file nor a SavedModel directory."

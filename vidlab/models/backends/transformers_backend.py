@@ -123,8 +123,12 @@ def _card(opening: Opening, config: Any) -> ModelCard:
     frame_rate = _FRAME_RATES[config.model_type]
     preprocessing = _preprocessing(folder, frame_rate)
     if known is not None:
-        labels = labels or known.labels
-        return replace(known, labels=labels, num_frames=num_frames, preprocessing=preprocessing)
+        return replace(
+            known,
+            labels=labels or known.labels,
+            num_frames=num_frames,
+            preprocessing=preprocessing,
+        )
     say(
         f"{folder.name}: {frame_rate:.3g} frames a second are assumed, as {config.model_type} was "
         "trained with; card= says otherwise"
