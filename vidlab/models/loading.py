@@ -22,6 +22,7 @@ from vidlab.core.errors import (
 from vidlab.core.files import as_path
 from vidlab.core.labels import LabelMap
 from vidlab.models import lookup
+from vidlab.models.backends.tensorflow_threads import threads_in_force
 from vidlab.models.base import Model, Provenance, Selection, count, default_num_threads
 from vidlab.models.card import (
     BACKENDS,
@@ -441,7 +442,6 @@ class _Opener:
 
     def _tfhub(self, card: ModelCard | None, found: Found) -> Model:
         from vidlab.models.backends import tfhub_backend as tfhub
-        from vidlab.models.backends.tensorflow_threads import threads_in_force
 
         if card is None:
             raise _needs_card(found.path)
@@ -463,7 +463,6 @@ class _Opener:
 
     def _keras(self, card: ModelCard | None, found: Found) -> Model:
         from vidlab.models.backends import keras_backend as keras
-        from vidlab.models.backends.tensorflow_threads import threads_in_force
 
         if card is None:
             raise _needs_card(found.path)
