@@ -77,6 +77,11 @@ class Stage:
     num_clips: int = NUM_TRAINING_CLIPS
     strength: float = 1.0
 
+    @property
+    def antialias(self) -> bool:
+        """Whether pictures are smoothed when made smaller; the models' own, full ones are not."""
+        return self.size_px < PICTURE_PX
+
 
 STAGES = {
     "a0": (
@@ -330,7 +335,7 @@ class Training:
         latest = NUM_FRAMES - stage.num_frames + 1
         times = [slice(at, at + stage.num_frames) for at in rng.integers(latest, size=len(chosen))]
         frames, truth, class_ids = self.clips.batch(
-            chosen, times, stage.size_px, antialias=stage.size_px < PICTURE_PX, rng=rng,
+            chosen, times, stage.size_px, antialias=stage.antialias, rng=rng,
             strength=stage.strength,
         )  # fmt: skip
         frames, truth, class_ids = (each.to(self.device) for each in (frames, truth, class_ids))
@@ -356,7 +361,7 @@ class Training:
             chosen = list(range(first, min(first + 24, len(VALIDATION_SEEDS))))
             whole = [slice(0, NUM_FRAMES)] * len(chosen)
             frames, _, class_ids = self.validation.batch(
-                chosen, whole, stage.size_px, antialias=stage.size_px < PICTURE_PX
+                chosen, whole, stage.size_px, antialias=stage.antialias
             )
             logits, _ = self.learner(frames.to(self.device))
             right += int((logits[:, -1].argmax(dim=-1).cpu() == class_ids).sum())

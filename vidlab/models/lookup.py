@@ -20,10 +20,10 @@ from vidlab.models.card import CARD_INSIDE, DIRECTORY_FORMATS, ModelCard, Varian
 Place = Literal["path", "mirror", "cache", "package", "memory"]
 
 PACKAGE_WEIGHTS = Path(__file__).parent / "weights"
-
-# What vidlab.fit calls the weights in the folder that it writes.
-FITTED_WEIGHTS = "model.safetensors"
 """Where the weights are that ship with vidlab."""
+
+FITTED_WEIGHTS = "model.safetensors"
+"""What `vidlab.fit` calls the weights in the folder that it writes."""
 
 _REPLACE = "Replace it, or pass its path to load_model to use it as it is."
 
