@@ -5,7 +5,8 @@
 
 Each runtime runs as vidlab's users run it, through ``load_model`` and ``step``. They take turns,
 pass by pass, so that other load on the machine falls on all alike; the figure is the median over
-all steps of all passes. Decoding and scaling are not counted.
+all steps of all passes. Decoding and scaling are not counted. Beside the speed stands what it costs:
+the published top-1 of these weights, and how far any probability is from PyTorch's.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from pathlib import Path
 import numpy as np
 
 import vidlab as vl
+from vidlab.core.probabilities import softmax
 from vidlab.inference import processor_name
 from vidlab.models import Model
 
 REFERENCE = "litert, steps"
 GOALS = {"torch, chunks of 16": 1.0, "torch, steps": 2.5}
+SAID_AFTER = 32  # frames, on which answers are held against each other
 SAMPLE = Path(__file__).parents[1] / "data" / "jumping_jacks.mp4"
 
 
@@ -46,6 +49,18 @@ def read_frames(path: Path, model: Model, num_frames: int) -> np.ndarray:
     """Return prepared frames, float32 [num_frames, H, W, 3]; a short video starts over."""
     prepared = [model.preprocessing(frame.rgb) for frame in vl.Video(path).frames(stop=num_frames)]
     return np.stack(list(itertools.islice(itertools.cycle(prepared), num_frames)))
+
+
+def answers_of(model: Model, frames: np.ndarray) -> np.ndarray:
+    """Return probabilities ``[num_frames, num_classes]``."""
+    return softmax(model.step(frames, model.init_state())[0])
+
+
+def published_top1(model: Model) -> str:
+    """Say the published accuracy of these weights, if there is one."""
+    variant = next((each for each in model.card.variants if each.name == model.variant), None)
+    top1 = (variant and variant.top1) or model.card.accuracy.get("top1")
+    return f"{top1:.1f} %" if top1 else "-"
 
 
 def main() -> int:
@@ -67,7 +82,7 @@ def main() -> int:
     try:
         models = {
             backend: vl.load_model(f"{backend}:movinet-a0-stream", num_threads=options.threads)
-            for backend in ("litert", "torch", "tfhub")
+            for backend in ("litert", "torch", "openvino", "tfhub")
             if not (backend == "tfhub" and options.without_tfhub)
         }
         frames = read_frames(options.video, models["litert"], options.frames)
@@ -75,6 +90,8 @@ def main() -> int:
         sys.exit(f"{error}")
     passes = {REFERENCE: ("litert", 1), "torch, steps": ("torch", 1)}
     passes |= {f"torch, chunks of {n}": ("torch", n) for n in options.chunks}
+    chunk = models["openvino"].chunk_frames
+    passes[f"openvino, chunks of {chunk}"] = ("openvino", chunk)
     if "tfhub" in models:
         passes["tfhub, steps"] = ("tfhub", 1)
 
@@ -89,6 +106,7 @@ def main() -> int:
 
     medians = {name: 1e3 * statistics.median(times) for name, times in seconds.items()}
     ratios = {name: median / medians[REFERENCE] for name, median in medians.items()}
+    answers = {name: answers_of(model, frames[:SAID_AFTER]) for name, model in models.items()}
     machine = {
         "processor": processor_name(),
         "cores": os.cpu_count(),
@@ -100,11 +118,19 @@ def main() -> int:
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     for model in models.values():
         print(f"  {model!r}")
-    print(f"{'runtime':24}{'ms/frame':>10}{'best 10 %':>11}{'of litert':>11}{'goal':>8}")
+    print(
+        f"{'runtime':24}{'ms/frame':>10}{'best 10 %':>11}{'of litert':>11}{'goal':>8}"
+        f"{'top-1':>8}{'answers within':>16}"
+    )
     for name, median in medians.items():
         best = 1e3 * float(np.quantile(seconds[name], 0.1))
         goal = f"{GOALS[name]:.1f}x" if name in GOALS else ""
-        print(f"{name:24}{median:10.2f}{best:11.2f}{ratios[name]:10.2f}x{goal:>8}")
+        backend = passes[name][0]
+        apart = float(np.abs(answers[backend] - answers["torch"]).max())
+        print(
+            f"{name:24}{median:10.2f}{best:11.2f}{ratios[name]:10.2f}x{goal:>8}"
+            f"{published_top1(models[backend]):>8}{apart:16.0e}"
+        )
     if options.json:
         result = {
             "machine": machine,

@@ -128,7 +128,9 @@ def tests(arguments: Sequence[str]) -> bool:
     models = Path(os.environ.get("VIDLAB_MODELS") or ROOT.parent / "shared" / "models").resolve()
     if models.is_dir():
         environment["VIDLAB_MODELS"] = str(models)
-    return run(PYTHON, "-m", "pytest", *arguments, **environment)
+    # One process for the tests with a browser, one for the others (tests/conftest.py).
+    in_two = ["--numprocesses=2", "--dist=loadgroup"] if (os.cpu_count() or 1) > 1 else []
+    return run(PYTHON, "-m", "pytest", *in_two, *arguments, **environment)
 
 
 def main(arguments: Sequence[str]) -> int:

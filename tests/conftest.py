@@ -30,6 +30,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Where pytest runs in two processes: one has the browser, and the other the rest, a module at
+    # a time, so that a module's fixtures are made once.
+    for item in items:
+        in_browser = item.get_closest_marker("browser") is not None
+        group = "browser" if in_browser else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     outcome = yield
