@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
+import os
 import re
 import subprocess
 import sys
+import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import vidlab as vl
 from vidlab.cli import main
 from vidlab.core.errors import DownloadError, OfflineError
 from vidlab.models.card import ModelCard, Variant, card_named
@@ -24,7 +31,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves CONTENT; `cut_after` breaks the connection after so many bytes."""
+    """Serves `content`; `cut_after` breaks the connection after so many bytes."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -32,6 +39,7 @@ class Server(ThreadingHTTPServer):
         self.honours_range = True
         self.status = 200
         self.ranges: list[str | None] = []
+        self.content = CONTENT
 
     @property
     def url(self) -> str:
@@ -48,10 +56,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(self.server.status)
             return
         start = int(wanted[6:-1]) if wanted and self.server.honours_range else 0
-        if start >= len(CONTENT):
+        content = self.server.content
+        if start >= len(content):
             self.send_error(416)
             return
-        body = CONTENT[start:]
+        body = content[start:]
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -99,7 +108,13 @@ def test_a_cut_download_goes_on_where_it_stopped(
 
 def test_a_whole_part_from_a_killed_process_is_not_fatal(server: Server, tmp_path: Path) -> None:
     target = tmp_path / "model.tflite"
-    target.with_name("model.tflite.part").write_bytes(CONTENT)
+    part = target.with_name("model.tflite.part")
+    part.write_bytes(CONTENT)
+    download(server.url, target, sha256=SHA256, title="m")
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == []  # its checksum says that nothing is missing
+    target.unlink()
+    part.write_bytes(b"!" * len(CONTENT))
     download(server.url, target, sha256=SHA256, title="m")
     assert target.read_bytes() == CONTENT
 
@@ -244,3 +259,166 @@ def test_a_server_that_cannot_be_reached_is_told_by_the_command(
     server.status = 503
     assert main(["download", served_card.name]) == 2
     assert "answered 503" in capsys.readouterr().err
+
+
+def archive(names: Sequence[str], *, links: Sequence[str] = ()) -> bytes:
+    """Return a tar.gz with a small file for each of `names`, and links out of the folder."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name in links:
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, "../.."
+            tar.addfile(link)
+        for name in names:
+            entry = tarfile.TarInfo(name)
+            entry.size = 4
+            tar.addfile(entry, io.BytesIO(b"evil"))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        archive(["variables/here", "../outside"]),
+        archive(["inside/outside"], links=["inside"]),
+        b"no archive",
+    ],
+    ids=["up", "link", "none"],
+)
+def test_an_archive_writes_nothing_outside_its_folder(
+    server: Server, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "kept" / "here"))
+    server.content = content
+    with pytest.raises(DownloadError, match=r"model\.tflite gave no model"):
+        vl.load_model(server.url)
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.read_bytes() == b"evil"]
+    assert left == []
+    assert not list(tmp_path.rglob("saved_model.pb"))
+
+
+def test_an_address_without_a_model_is_told(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
+    server.status = 404
+    with pytest.raises(DownloadError, match="404"):
+        vl.load_model(server.url)
+    with pytest.raises(OfflineError, match="unpack it into a directory"):
+        vl.load_model("http://127.0.0.1:9/model")
+
+
+# ---------------------------------------------------------------- Kaggle Models
+
+
+class Kaggle:
+    """Stands for kagglehub, whose address is fixed: it leaves `files` in its own cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: dict[str, bytes] = {}
+        self.calls = 0
+
+    def model_download(self, handle: str) -> str:
+        self.calls += 1
+        for name, content in self.files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return str(self.folder)
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kaggle:
+    stand_in = Kaggle(tmp_path / "kagglehub")
+    monkeypatch.setattr("kagglehub.model_download", stand_in.model_download)
+    return stand_in
+
+
+def of_kaggle(format_: str, **about: Any) -> Variant:
+    return Variant(
+        name="float", precision="float32", format=format_, file="kept", handle="a/b/c/d/1", **about
+    )
+
+
+def test_a_saved_model_of_kaggle_is_here_after_its_download(
+    kaggle: Kaggle,
+    served_card: ModelCard,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    content = b"variables"
+    kaggle.files = {"saved_model.pb": b"graph", "variables/variables.index": content}
+    members = {"variables/variables.index": hashlib.sha256(content).hexdigest()}
+    card = replace(served_card, variants=(of_kaggle("savedmodel", members=members),))
+    monkeypatch.setattr("vidlab.models.loading.card_named", {"served": card}.__getitem__)
+    monkeypatch.setattr("vidlab.models.loading.cards", lambda: {"served": card})
+    for _ in range(2):
+        assert main(["download", "served"]) == 0
+        folder = Path(capsys.readouterr().out.strip())
+        assert folder == cache / "models" / "kept"
+        assert (folder / "variables" / "variables.index").read_bytes() == content
+    assert kaggle.calls == 1
+    assert main(["models", "--verify"]) == 0
+    assert re.search(r"served +float +cache +ok", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("about", "files", "message"),
+    [
+        ({"format_": "litert", "sha256": "0" * 8}, {"a.tflite": CONTENT}, "expected 00000000"),
+        ({"format_": "litert"}, {"a.tflite": b"", "b.tflite": b""}, "it holds 2"),
+        ({"format_": "savedmodel"}, {"variables/variables.index": b""}, "it holds 0"),
+        (
+            {"format_": "savedmodel", "members": {"variables/variables.index": SHA256}},
+            {"saved_model.pb": b"graph"},
+            "is incomplete",
+        ),
+    ],
+    ids=["checksum", "two", "none", "member"],
+)
+def test_what_kaggle_gives_is_checked(
+    kaggle: Kaggle, cache: Path, about: dict[str, Any], files: dict[str, bytes], message: str
+) -> None:
+    kaggle.files = files
+    with pytest.raises(DownloadError, match=message):
+        download_variant(card_named("movinet-a0-stream"), of_kaggle(**about))
+    assert [path.name for path in (cache / "models").iterdir()] == ["kept.lock"]
+
+
+@pytest.mark.parametrize(
+    ("format_", "files"),
+    [
+        ("litert", {"a.tflite": CONTENT}),
+        ("savedmodel", {"saved_model.pb": b"graph", "variables/variables.index": b"names"}),
+    ],
+)
+def test_a_full_disk_keeps_nothing_of_kaggle(
+    kaggle: Kaggle,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    format_: str,
+    files: dict[str, bytes],
+) -> None:
+    def half(source: Path, target: Path, **_: object) -> None:
+        Path(target).write_bytes(Path(source).read_bytes()[:2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    kaggle.files, variant = files, of_kaggle(format_)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copyfile", half)
+        with pytest.raises(DownloadError, match=r"Cannot write .*No space left"):
+            download_variant(card_named("movinet-a0-stream"), variant)
+    assert [path.name for path in (cache / "models").iterdir()] == ["kept.lock"]
+    path = download_variant(card_named("movinet-a0-stream"), variant)  # when there is room again
+    assert path.exists()
+
+
+def test_two_downloads_from_kaggle_at_once_do_it_once(kaggle: Kaggle, cache: Path) -> None:
+    kaggle.files = {"a.tflite": CONTENT}
+    card, variant = card_named("movinet-a0-stream"), of_kaggle("litert", sha256=SHA256[:8])
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda _: download_variant(card, variant), range(4)))
+    assert {path.read_bytes() for path in paths} == {CONTENT}
+    assert kaggle.calls == 1

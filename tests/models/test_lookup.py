@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from vidlab.core.errors import (
     WeightsNotFoundError,
 )
 from vidlab.models import lookup
-from vidlab.models.card import card_named
+from vidlab.models.card import Variant, card_named
 from vidlab.models.loading import _card_like
 
 CARD = card_named("movinet-a0-stream")
@@ -49,6 +50,25 @@ def test_a_renamed_file_is_known_by_its_checksum(
     found = lookup.find(INT8)
     assert found is not None
     assert found.path.name == "my model.tflite"
+
+
+def test_the_beginning_of_a_checksum_is_enough(own_mirror: Path, cache: Path) -> None:
+    """Publishers of PyTorch weights give the first eight digits only."""
+    content = b"some weights"
+    sha256 = hashlib.sha256(content).hexdigest()
+    variant = Variant(
+        name="float", precision="float32", format="pytorch", file="r3d.pth",
+        size_bytes=len(content), sha256=sha256[:8],
+    )  # fmt: skip
+    (own_mirror / "other.pth").write_bytes(content[::-1])
+    assert lookup.find(variant) is None
+    (own_mirror / "renamed.pth").write_bytes(content)
+    found = lookup.find(variant)
+    assert found is not None
+    assert found.path.name == "renamed.pth"
+    assert lookup.same_checksum(sha256, sha256[:8].upper())
+    assert not lookup.same_checksum(sha256, sha256[1:9])
+    assert not lookup.same_checksum(sha256, None)
 
 
 def test_the_cache_comes_after_the_mirror(own_mirror: Path, mirror: Path, cache: Path) -> None:
@@ -169,6 +189,27 @@ def test_one_bad_file_does_not_hide_the_list(own_mirror: Path, cache: Path) -> N
     table = vl.list_models().set_index(["name", "variant"])
     assert "damaged" in table.loc[("movinet-a0-stream", "int8"), "note"]
     assert len(table) > 10
+
+
+def test_an_incomplete_directory_does_not_hide_the_list(
+    own_mirror: Path, mirror: Path, cache: Path
+) -> None:
+    folder = own_mirror / SAVED_MODEL.file
+    folder.mkdir()
+    shutil.copy(mirror / SAVED_MODEL.file / "saved_model.pb", folder)
+    table = vl.list_models().set_index(["name", "variant"])
+    row = table.loc[("movinet-a0-stream", SAVED_MODEL.name)]
+    assert (row["here"], row["checked"]) == (False, "damaged")
+    assert "incomplete" in row["note"]
+    assert len(table) > 10
+
+
+def test_a_list_needs_the_mirror_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VIDLAB_MODELS", str(tmp_path / "absent"))
+    with pytest.raises(WeightsNotFoundError, match="not a directory"):
+        vl.list_models()
 
 
 def test_files_that_are_no_model_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
+import struct
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -83,6 +86,18 @@ def test_a_shipped_card_is_completed_by_the_directory(folders: dict[str, Path]) 
     assert model.preprocessing.size_px == (SIDE, SIDE)
 
 
+def test_labels_go_by_their_numbers(folders: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(folders["videomae"], tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["id2label"] = {"2": "lunge", "0": "squat", "1": "jogging"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert list(vl.load_model(tmp_path).labels) == ["squat", "jogging", "lunge"]
+    config["id2label"] = {"0": "squat", "1": "jogging", "7": "lunge"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match="none of number 2"):
+        vl.load_model(tmp_path)
+
+
 def test_texts_are_needed_where_a_model_chooses_among_them(folders: dict[str, Path]) -> None:
     with pytest.raises(OptionError, match="pass them, as in load_model"):
         vl.load_model(folders["xclip"])
@@ -113,10 +128,16 @@ def test_what_is_no_video_model_is_refused(tmp_path: Path) -> None:
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Plays the Hugging Face Hub, with one repository; the weights break off the first time."""
+    """Plays the Hugging Face Hub, with one repository.
+
+    Of the weights 10 kB come where `is_broken`, the first time; where `is_cut`, every time, and
+    the connection is reset. A `status` other than 200 answers all that is asked.
+    """
 
     folder: Path
-    is_broken: bool
+    is_broken = False
+    is_cut = False
+    status = 200
 
     def do_GET(self) -> None:
         self._answer(is_whole=True)
@@ -125,6 +146,9 @@ class Hub(BaseHTTPRequestHandler):
         self._answer(is_whole=False)
 
     def _answer(self, *, is_whole: bool) -> None:
+        if self.status != 200:
+            self.send_error(self.status)
+            return None
         path, files = self.path.partition("?")[0], sorted(self.folder.iterdir())
         commit = "a" * 40
         if path.startswith("/api/models/someone/videomae"):
@@ -150,7 +174,11 @@ class Hub(BaseHTTPRequestHandler):
         for key, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(key, value)
         self.end_headers()
-        if is_whole and type(self).is_broken and len(data) > 20_000:
+        if is_whole and self.is_cut and len(data) > 20_000:
+            self.wfile.write(data[:10_000])
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            socket.close(self.connection.detach())
+        elif is_whole and type(self).is_broken and len(data) > 20_000:
             type(self).is_broken = False
             self.wfile.write(data[:10_000])
             self.connection.close()
@@ -162,11 +190,26 @@ class Hub(BaseHTTPRequestHandler):
 
 
 def load_in_a_new_process(endpoint: str, cache: Path) -> subprocess.CompletedProcess[str]:
+    return _in_a_new_process(
+        "print(vl.load_model('transformers:someone/videomae').labels[1])", endpoint, cache
+    )
+
+
+def bring_in_a_new_process(endpoint: str, cache: Path) -> str:
+    """Return where the repository lies, or the error."""
+    code = (
+        "from vidlab.models import download; "
+        "print(download.hugging_face_directory('someone/videomae'))"
+    )
+    return _in_a_new_process(code, endpoint, cache).stdout.strip()
+
+
+def _in_a_new_process(code: str, endpoint: str, cache: Path) -> subprocess.CompletedProcess[str]:
     """The Hub's address is read when its library is imported, so each try has a process."""
     code = (
         "import vidlab as vl\n"
         "try:\n"
-        "    print(vl.load_model('transformers:someone/videomae').labels[1])\n"
+        f"    {code}\n"
         "except vl.VidlabError as error:\n"
         "    print(type(error).__name__, error)\n"
     )
@@ -200,6 +243,38 @@ def test_a_repository_of_the_hub_comes_whole_or_not_at_all(
     assert second.stdout.strip() == "jogging", second.stdout + second.stderr
     third = load_in_a_new_process(address, tmp_path)  # the server is gone, the files are here
     assert third.stdout.strip() == "jogging", third.stdout + third.stderr
+
+
+def test_what_came_before_a_cut_is_not_taken_for_the_whole(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    class Server(Hub):
+        folder, is_cut = folders["videomae"], True
+
+    kept = tmp_path / "huggingface" / "someone--videomae"
+    part = kept.with_name(f"{kept.name}.part")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        cut = bring_in_a_new_process(address, tmp_path)
+        assert cut.startswith("DownloadError"), cut
+        assert "Run it again" in cut
+        assert (part / "config.json").is_file()
+        Server.status = 503
+        down = bring_in_a_new_process(address, tmp_path)
+        assert down.startswith("DownloadError"), down
+        assert "503" in down
+        away = bring_in_a_new_process("http://127.0.0.1:9", tmp_path)
+        assert away.startswith("OfflineError"), away
+        assert not kept.exists()
+        Server.status, Server.is_cut = 200, False
+        assert bring_in_a_new_process(address, tmp_path) == str(kept)
+        server.shutdown()
+    names = ["config.json", "model.safetensors", "preprocessor_config.json"]
+    assert sorted(path.name for path in kept.iterdir()) == names
+    for name in names:
+        assert (kept / name).read_bytes() == (folders["videomae"] / name).read_bytes()
+    assert not part.exists()
 
 
 def test_without_a_network_it_is_said_what_to_put_where(tmp_path: Path) -> None:

@@ -7,15 +7,17 @@ import urllib.error
 import urllib.request
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
 
 from filelock import FileLock
 
 from vidlab.core.console import progress, say
 from vidlab.core.dependencies import require
-from vidlab.core.errors import DownloadError, OfflineError
+from vidlab.core.errors import DownloadError, OfflineError, WeightsError
 from vidlab.core.files import cache_dir, sha256_of
-from vidlab.models.card import ModelCard, Variant
-from vidlab.models.lookup import cache_path
+from vidlab.models.card import DIRECTORY_FORMATS, ModelCard, Variant
+from vidlab.models.lookup import cache_path, check, same_checksum
 
 _PIECE_BYTES = 1 << 18
 _TIMEOUT_SECONDS = 30.0
@@ -66,14 +68,17 @@ def download(url: str, target: Path, *, sha256: str | None, title: str) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
-            if target.is_file() and (sha256 is None or sha256_of(target).startswith(sha256)):
+            if target.is_file() and (sha256 is None or same_checksum(sha256_of(target), sha256)):
                 return  # another process was first
             part = target.with_name(target.name + ".part")
             if sha256 is None:
                 part.unlink(missing_ok=True)  # nothing would tell two joined files from one
+            elif part.is_file() and same_checksum(sha256_of(part), sha256):
+                part.replace(target)  # a process was killed between the last byte and the name
+                return
             say(f"downloading {title} from {url}")
             _fetch(url, part, title=title)
-            if sha256 is not None and not (got := sha256_of(part)).startswith(sha256):
+            if sha256 is not None and not same_checksum(got := sha256_of(part), sha256):
                 part.unlink()
                 raise DownloadError(
                     f"{url} gave a file with SHA-256 {got}, expected {sha256}. It was thrown "
@@ -101,7 +106,7 @@ def _fetch(url: str, part: Path, *, title: str) -> None:
     try:
         response: HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
-        if error.code != 416:  # the part is already whole, or from another file
+        if error.code != 416:  # the part is as long as the file, and yet not it
             raise
         part.unlink()
         _fetch(url, part, title=title)
@@ -124,19 +129,45 @@ def _fetch(url: str, part: Path, *, title: str) -> None:
 
 
 def _from_kaggle(handle: str, target: Path, variant: Variant) -> Path:
-    folder = kaggle_directory(handle, file=variant.file)
-    if variant.format == "savedmodel":
-        return folder
-    files = [item for item in sorted(folder.rglob("*.tflite")) if item.is_file()]
-    if len(files) != 1:
-        raise DownloadError(
-            f"{handle} was expected to hold one .tflite file; it holds {len(files)}."
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
-    shutil.copyfile(files[0], part)
-    part.replace(target)
+    """Copy what kagglehub brings into the cache: whole and checked, or not at all."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if target.exists():
+                return target  # another process was first
+            folder = kaggle_directory(handle, file=variant.file)
+            source = _weights_in(folder, handle, variant)
+            with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as work:
+                copy = Path(work, target.name)
+                if variant.is_directory:
+                    shutil.copytree(source, copy)
+                else:
+                    shutil.copyfile(source, copy)
+                copy.replace(target)
+    except DownloadError:
+        raise
+    except OSError as error:
+        raise DownloadError(f"Cannot write {str(target)!r}: {error}.") from error
     return target
+
+
+def _weights_in(folder: Path, handle: str, variant: Variant) -> Path:
+    """Return the SavedModel or the LiteRT file in what kagglehub brought."""
+    name = DIRECTORY_FORMATS.get(variant.format, "*.tflite")
+    files = [item for item in folder.rglob(name) if item.is_file()]
+    if len(files) != 1:
+        raise DownloadError(f"{handle} was expected to hold one {name}; it holds {len(files)}.")
+    source = files[0].parent if variant.is_directory else files[0]
+    try:
+        check(
+            variant,
+            source,
+            remedy=f"Delete {str(folder)!r} and run it again, or put the right {variant.file} "
+            "into a directory and set VIDLAB_MODELS.",
+        )
+    except WeightsError as error:
+        raise DownloadError(f"Kaggle Models gave another {handle}: {error}") from error
+    return source
 
 
 def kaggle_directory(handle: str, *, file: str = "its SavedModel") -> Path:
@@ -155,8 +186,31 @@ def kaggle_directory(handle: str, *, file: str = "its SavedModel") -> Path:
         return Path(kagglehub.model_download(handle))
     except requests.exceptions.ConnectionError as error:
         raise _offline(f"kaggle.com ({handle})", file, error) from error
-    except (requests.exceptions.RequestException, ValueError, OSError) as error:
-        raise DownloadError(f"Kaggle Models refused {handle}: {error}") from error
+    except Exception as error:  # kagglehub's own have no common ancestor; also requests', tarfile's
+        raise DownloadError(f"Kaggle Models gave no {handle}: {error}") from error
+
+
+def hub_directory(address: str) -> Path:
+    """Return the local directory of a TF-Hub address, downloaded and unpacked by tensorflow_hub.
+
+    Raises:
+        MissingDependencyError: tensorflow_hub is not installed.
+        DownloadError: There is no such model, or what came is no archive, or one with links or
+            with paths that lead out of its folder.
+        OfflineError: The network cannot be reached.
+    """
+    hub = require("tensorflow_hub", why="a TF-Hub address")
+    try:
+        return Path(hub.resolve(address))
+    except urllib.error.HTTPError as error:
+        raise DownloadError(f"{address} was refused: {error}") from error
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        raise OfflineError(
+            f"{address} cannot be fetched ({error}). Without a network: unpack it into a "
+            "directory and pass that directory to load_model."
+        ) from error
+    except Exception as error:  # OSError, tarfile's, and those of TensorFlow's file system
+        raise DownloadError(f"{address} gave no model: {error}") from error
 
 
 def hugging_face_directory(repository: str, target: Path | None = None) -> Path:
@@ -177,25 +231,52 @@ def hugging_face_directory(repository: str, target: Path | None = None) -> Path:
     target = cache_dir() / "huggingface" / name if target is None else target
     if target.is_dir():
         return target
-    part = target.with_name(f"{target.name}.part")
-    say(f"downloading {repository} from the Hugging Face Hub")
     try:
-        part.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
             if not target.is_dir():  # else another process was first
-                hub.snapshot_download(repository, local_dir=part, allow_patterns=_HUB_FILES)
-                shutil.rmtree(part / ".cache", ignore_errors=True)  # what it knows of the way here
+                say(f"downloading {repository} from the Hugging Face Hub")
+                part = target.with_name(f"{target.name}.part")
+                _fetch_repository(hub, repository, part, target.name)
                 part.replace(target)
+    except DownloadError:
+        raise
     except hub.errors.LocalEntryNotFoundError as error:
         raise _offline(f"huggingface.co ({repository})", target.name, error.__cause__) from error
     except hub.errors.HfHubHTTPError as error:
-        raise DownloadError(f"The Hugging Face Hub refused {repository}: {error}") from error
-    except (hub.errors.HFValidationError, OSError) as error:
+        raise DownloadError(f"The Hugging Face Hub gave no {repository}: {error}") from error
+    except Exception as error:  # the network library's own; which one is up to huggingface_hub
         raise DownloadError(
             f"The download of {repository} did not succeed ({error}). Run it again: it goes on "
             "where it stopped."
         ) from error
     return target
+
+
+def _fetch_repository(hub: ModuleType, repository: str, part: Path, file: str) -> None:
+    """Bring a repository into `part`, or continue there.
+
+    What there is to bring is asked for first: without an answer `snapshot_download` is content
+    with whatever lies in `part` already.
+    """
+    try:
+        info = hub.HfApi().model_info(repository, files_metadata=True, timeout=_TIMEOUT_SECONDS)
+    except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError):
+        raise
+    except Exception as error:  # as above
+        raise _offline(f"huggingface.co ({repository})", file, error) from error
+    hub.snapshot_download(repository, revision=info.sha, local_dir=part, allow_patterns=_HUB_FILES)
+    for entry in hub.utils.filter_repo_objects(
+        info.siblings, allow_patterns=_HUB_FILES, key=lambda entry: entry.rfilename
+    ):
+        path = part / entry.rfilename
+        if not path.is_file() or entry.size not in (None, path.stat().st_size):
+            path.unlink(missing_ok=True)
+            raise DownloadError(
+                f"{entry.rfilename} of {repository} did not come whole. Run it again: it goes on "
+                "where it stopped."
+            )
+    shutil.rmtree(part / ".cache", ignore_errors=True)  # what the library knows of the way here
 
 
 def _offline(what: str, file: str, reason: object) -> OfflineError:

@@ -50,13 +50,30 @@ def find(variant: Variant) -> Found | None:
     """Look for a variant in the mirror, then in the cache, then in what ships with vidlab.
 
     Raises:
-        WeightsError: A file with the right name has the wrong content.
+        WeightsError: A file with the right name has the wrong content, or a directory lacks a
+            member.
+        WeightsNotFoundError: The mirror is not a directory.
     """
+    check_mirror()
     for place, folder in _places():
         path = _in_folder(variant, folder)
         if path is not None:
             return Found(path, place, variant)
     return None
+
+
+def check_mirror() -> None:
+    """Refuse a mirror that is not there.
+
+    Raises:
+        WeightsNotFoundError: ``$VIDLAB_MODELS`` is set, but names no directory.
+    """
+    mirror = mirror_dir()
+    if mirror is not None and not mirror.is_dir():
+        raise WeightsNotFoundError(
+            f"VIDLAB_MODELS names {str(mirror)!r}, which is not a directory. "
+            "Set it to the folder that holds the model files, or unset it."
+        )
 
 
 def cache_path(variant: Variant) -> Path:
@@ -79,8 +96,18 @@ def check(variant: Variant, path: Path, *, remedy: str = _REPLACE) -> None:
     if variant.is_directory:
         for member, expected in variant.members.items():
             _check_file(path / member, expected, variant, remedy)
-    elif variant.sha256 is not None:
+    elif variant.sha256:
         _check_file(path, variant.sha256, variant, remedy)
+
+
+def same_checksum(got: str, pinned: str | None) -> bool:
+    """Return whether `got` is the checksum that a card pins, of which it may give the beginning.
+
+    Args:
+        got: Whole SHA-256 in hexadecimal.
+        pinned: The card's; where it pins nothing, nothing is the same.
+    """
+    return bool(pinned and got.startswith(pinned.lower()))
 
 
 def content_hash(path: Path) -> str:
@@ -116,11 +143,6 @@ def _places() -> list[tuple[Place, Path]]:
     places: list[tuple[Place, Path]] = []
     mirror = mirror_dir()
     if mirror is not None:
-        if not mirror.is_dir():
-            raise WeightsNotFoundError(
-                f"VIDLAB_MODELS names {str(mirror)!r}, which is not a directory. "
-                "Set it to the folder that holds the model files, or unset it."
-            )
         places.append(("mirror", mirror))
     places.append(("cache", cache_dir() / "models"))
     places.append(("package", PACKAGE_WEIGHTS))
@@ -143,7 +165,7 @@ def _in_folder(variant: Variant, folder: Path) -> Path | None:
         if (
             entry.is_file()
             and entry.stat().st_size == variant.size_bytes
-            and sha256_of(entry.path) == variant.sha256
+            and same_checksum(sha256_of(entry.path), variant.sha256)
         ):
             return Path(entry.path)
     return None
@@ -158,7 +180,7 @@ def _check_file(path: Path, expected: str, variant: Variant, remedy: str) -> Non
         ) from None
     except OSError as error:
         raise WeightsError(f"Cannot read {str(path)!r}: {error}.") from error
-    if not got.startswith(expected):
+    if not same_checksum(got, expected):
         raise WeightsError(
             f"{str(path)!r} is not what its card describes: SHA-256 {got}, expected {expected}. "
             f"{remedy}"
