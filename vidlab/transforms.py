@@ -109,6 +109,11 @@ class Preprocessing:
                 raise OptionError(
                     f"{name} must be one of {get_args(known)}; got {getattr(self, name)!r}."
                 )
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise OptionError(
+                "mean and std have a number for each of 3 channels; got "
+                f"mean={self.mean}, std={self.std}."
+            )
         if self.scale <= 0 or any(value <= 0 for value in self.std):
             raise OptionError(
                 f"scale and std must be positive; got scale={self.scale}, std={self.std}."
@@ -141,6 +146,12 @@ class Preprocessing:
     def size_px(self) -> tuple[int, int]:
         """Height and width of the input."""
         return self.height_px, self.width_px
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """The least and the greatest value that a pixel can get."""
+        ends = [(np.array([0.0, 255.0]) / self.scale - m) / s for m, s in zip(self.mean, self.std, strict=True)]
+        return float(np.min(ends)), float(np.max(ends))
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Prepare one frame.
@@ -222,7 +233,10 @@ class Preprocessing:
         else:
             half_to_even = self.resize_to_px is not None and not self.is_crop_rounded_down
             middle = _middle(pixels, *self.size_px, half_to_even=half_to_even)
-            yield Step("frame", f"the middle {size} cut out", middle)
+            words = f"the middle {size} cut out"
+            if any((px - want) % 2 for px, want in zip(inner, self.size_px, strict=True)):
+                words += f", half a pixel rounded {'to even' if half_to_even else 'down'}"
+            yield Step("frame", words, middle)
 
     def _inner_size(self, height: int, width: int) -> tuple[tuple[int, int], float | None]:
         """Return the size before anything is cut off or padded; the ratio where it is one."""
@@ -248,7 +262,7 @@ class Preprocessing:
         floats: NDArray[np.float32] = pixels.astype(np.float32, copy=False)
         if self.scale != 1.0:
             floats *= np.float32(1.0 / self.scale)
-            yield Step("scale", f"divided by {self.scale:g}", floats)
+            yield Step("scale", f"divided by {_listed((self.scale,))}", floats)
         if self.mean != (0.0, 0.0, 0.0):
             floats -= np.asarray(self.mean, dtype=np.float32)
             yield Step("mean", f"less the mean {_listed(self.mean)}", floats)
@@ -296,7 +310,8 @@ def _resized_by_opencv(pixels: Pixels, size: tuple[int, int], ratio: float | Non
 
 
 def _listed(numbers: tuple[float, ...]) -> str:
-    return ", ".join(f"{number:g}" for number in numbers)
+    # float32 has no more digits than nine: other words for every other number.
+    return ", ".join(f"{number:.9g}" for number in numbers)
 
 
 def resize_bilinear(rgb: Pixels, *, height_px: int, width_px: int) -> NDArray[np.float32]:

@@ -253,7 +253,7 @@ def test_a_clip_model_has_no_steps(to: str, written: Written) -> None:
             wrong()
     with pytest.raises(OptionError, match="is a clip model"):
         vl.load_model(path, card=card_of(network, kind="stream"))
-    with pytest.raises(OptionError, match="Name the card"):
+    with pytest.raises(OptionError, match="Pass the name of the card"):
         vl.load_model(path)
 
 

@@ -145,7 +145,7 @@ def test_wrong_files_are_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="is a frame model"):
         vl.load_model(folder / "pictures.keras", card=replace(CARD, kind="stream"))
     (tmp_path / "alone.h5").write_bytes((folder / "pictures.h5").read_bytes())
-    with pytest.raises(OptionError, match="Name the card"):
+    with pytest.raises(OptionError, match="Pass the name of the card"):
         vl.load_model(tmp_path / "alone.h5")
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import vidlab as vl
 from vidlab.core.errors import CardError, ModelError, OptionError, WeightsError
-from vidlab.models import registry
+from vidlab.core.files import sha256_of
+from vidlab.core.probabilities import softmax
+from vidlab.models import loading, registry
 from vidlab.models.card import ModelCard, card_named, cards
 from vidlab.recipes import recipe_named
 
@@ -41,6 +44,12 @@ VIDEO_CARDS = [
 def clip(shared_data: Path) -> vl.Video:
     """Ten seconds of a real video."""
     return vl.Video(shared_data / "clips" / "WUzgd7C1pWA.mp4")
+
+
+@pytest.fixture
+def weights(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights by name are those of the mirror."""
+    monkeypatch.setenv("VIDLAB_MODELS", str(mirror))
 
 
 def frames_of(video: vl.Video, indices: np.ndarray) -> np.ndarray:
@@ -104,6 +113,25 @@ def test_a_whole_video_is_judged_by_its_clips(clip: vl.Video, tmp_path: Path) ->
     assert predictions.average().sum() == pytest.approx(1.0, abs=1e-4)
 
 
+def test_a_file_by_another_name_is_known_by_its_checksum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torchvision's cards have the beginning of it."""
+    torch.manual_seed(0)
+    network = torchvision.models.get_model("r3d_18", weights=None)
+    torch.save(network.state_dict(), tmp_path / "renamed.pth")
+    card = card_named("r3d-18")
+    pinned = replace(
+        card.variants[0],
+        sha256=sha256_of(tmp_path / "renamed.pth")[:8],
+        size_bytes=(tmp_path / "renamed.pth").stat().st_size,
+    )
+    known = {**cards(), "r3d-18": replace(card, variants=(pinned,))}
+    monkeypatch.setattr(loading, "cards", lambda: known)
+    model = vl.load_model(tmp_path / "renamed.pth")
+    assert (model.name, model.variant) == ("r3d-18", "float")
+
+
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     network = torchvision.models.get_model("r3d_18", weights=None)
     torch.save(network.state_dict(), tmp_path / "r3d.pth")
@@ -111,7 +139,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         vl.load_model(tmp_path / "r3d.pth", card="mc3-18")
     with pytest.raises(OptionError, match="Build the network"):
         vl.load_model(tmp_path / "r3d.pth", card="movinet-a0-base")
-    with pytest.raises(OptionError, match="Name the card"):
+    with pytest.raises(OptionError, match="Pass the name of the card"):
         vl.load_model(tmp_path / "r3d.pth")
     (tmp_path / "broken.pth").write_bytes(b"PK\x03\x04 and nothing")
     with pytest.raises(WeightsError, match="does not hold"):
@@ -121,6 +149,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- pictures
 
 
+@pytest.mark.usefixtures("weights")
 def test_mobilenet_knows_grace_hoppers_uniform(odd: Path) -> None:
     model = vl.load_model("mobilenet-v2")
     best = vl.predict(odd / "img_grace_hopper.bmp", model, progress=False).top1()
@@ -128,6 +157,7 @@ def test_mobilenet_knows_grace_hoppers_uniform(odd: Path) -> None:
     assert best["probability"].item() > 0.5
 
 
+@pytest.mark.usefixtures("weights")
 def test_a_video_goes_picture_by_picture(clip: vl.Video) -> None:
     model = vl.load_model("mobilenet-v2")
     predictions = vl.predict(clip, model, fps=1, progress=False)
@@ -150,6 +180,78 @@ def test_torchvisions_picture_models(clip: vl.Video, tmp_path: Path) -> None:
     with torch.inference_mode():
         expected = network(weights.transforms()(Image.fromarray(rgb))[None])[0].numpy()
     np.testing.assert_allclose(logits[0], expected, atol=1e-4)
+
+
+PICTURE_CARD = replace(
+    CARD, kind="frame", layout="BHWC", preprocessing=vl.Preprocessing(height_px=8, width_px=8)
+)
+
+
+@pytest.fixture(scope="module")
+def brightness_files(tmp_path_factory) -> tuple[Any, dict[str, Path]]:
+    """A small network with a softmax, and LiteRT files of it: float, and 8-bit throughout."""
+    keras, tf = pytest.importorskip("keras"), pytest.importorskip("tensorflow")
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [
+            keras.layers.Input((8, 8, 3)),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(8, activation="tanh"),
+            keras.layers.Dense(3, activation="softmax", kernel_initializer="random_normal"),
+        ]
+    )
+    network.layers[-1].kernel.assign(network.layers[-1].kernel * 40)
+    folder = tmp_path_factory.mktemp("litert")
+    values = np.random.default_rng(0)
+
+    def samples():
+        for level in np.linspace(0, 1, 50):
+            picture = np.clip(level + 0.2 * values.normal(size=(1, 8, 8, 3)), 0, 1)
+            yield [picture.astype(np.float32)]
+
+    files = {}
+    for name, dtype in (("float", None), ("int8", tf.int8), ("uint8", tf.uint8)):
+        converter = tf.lite.TFLiteConverter.from_keras_model(network)
+        if dtype is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = samples
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = converter.inference_output_type = dtype
+        files[name] = folder / f"{name}.tflite"
+        files[name].write_bytes(converter.convert())
+    return network, files
+
+
+@pytest.mark.parametrize("backend", ["litert", "openvino"])
+@pytest.mark.parametrize("name", ["float", "int8", "uint8"])
+def test_codes_stand_for_values_and_probabilities_stay_so(
+    brightness_files, name: str, backend: str
+) -> None:
+    network, files = brightness_files
+    model = vl.load_model(files[name], backend=backend, card=PICTURE_CARD)
+    assert model.card.output == "probabilities"
+    pictures = np.random.default_rng(1).random((5, 8, 8, 3)).astype(np.float32)
+    pictures *= np.linspace(0.2, 1, 5, dtype=np.float32)[:, None, None, None]
+    logits, _ = model.step(pictures, model.init_state())
+    expected = np.asarray(network(pictures))
+    assert np.ptp(expected, axis=0).max() > 0.1, "nothing to tell apart"
+    np.testing.assert_allclose(softmax(logits), expected, atol=1e-4 if name == "float" else 0.04)
+
+
+def test_pixels_for_which_there_are_no_codes_are_refused(brightness_files) -> None:
+    raw = replace(PICTURE_CARD, preprocessing=replace(PICTURE_CARD.preprocessing, scale=1.0))
+    with pytest.raises(OptionError, match="prepares 0 to 255"):
+        vl.load_model(brightness_files[1]["int8"], card=raw)
+
+
+@pytest.mark.usefixtures("weights")
+def test_the_same_pictures_on_two_runtimes(odd: Path) -> None:
+    best = [
+        vl.predict(odd / "img_grace_hopper.bmp", model, progress=False).top1()
+        for model in (vl.load_model(f"{each}:mobilenet-v2") for each in ("litert", "openvino"))
+    ]
+    assert best[0]["label"].item() == best[1]["label"].item()
+    assert best[0]["probability"].item() == pytest.approx(best[1]["probability"].item(), abs=0.05)
 
 
 # ---------------------------------------------------------------- ONNX, by two runtimes
@@ -232,6 +334,40 @@ def test_three_runtimes_agree_on_a_3d_resnet(resnet, clip: vl.Video) -> None:
         assert np.abs(got[name].logits - got["torch"].logits).max() < 1e-3 * max(1.0, spread)
 
 
+def exported(network: torch.nn.Module, path: Path, *, batch: int | None, names: str) -> Path:
+    """Write a network that takes clips as an ONNX file, for a batch of one size or of any."""
+    taken, given = names.split()
+    torch.onnx.export(
+        network.eval(), (torch.zeros(batch or 1, 3, 8, 32, 40),), str(path), dynamo=False,
+        input_names=[taken], output_names=[given],
+        dynamic_axes=None if batch else {taken: {0: "batch"}, given: {0: "batch"}},
+    )  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("batch", [None, 1, 4])
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_anybodys_onnx_file_answers_in_probabilities(
+    batch: int | None, backend: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(Tutorial(), torch.nn.Softmax(dim=1))
+    # The names are those of vidlab's own exports, which these are not.
+    path = exported(network, tmp_path / "n.onnx", batch=batch, names="image logits")
+    model = vl.load_model(path, backend=backend, card=CARD)
+    clips = np.random.default_rng(0).random((6, 8, 32, 40, 3), dtype=np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(clips).permute(0, 4, 1, 2, 3)).numpy()
+    np.testing.assert_allclose(softmax(model.classify(clips)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "opencv", "openvino"])
+def test_a_wrong_layout_is_told_by_every_runtime(backend: str, tmp_path: Path) -> None:
+    path = exported(Tutorial(), tmp_path / "n.onnx", batch=None, names="image logits")
+    with pytest.raises(ModelError, match="cannot take what its card says"):
+        vl.load_model(path, backend=backend, card=replace(CARD, layout="BTHWC"))
+
+
 def test_what_is_no_onnx_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"no network")
@@ -300,6 +436,26 @@ def test_a_wrong_shape_says_what_was_expected() -> None:
         vl.load_model(Tutorial())
     with pytest.raises(CardError, match="gives 3 logits"):
         vl.load_model(Tutorial(), card=replace(CARD, labels=("a", "b")))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num_frames": "16"}, {"num_frames": 0}, {"kind": "film"}, {"output": "scores"},
+        {"preprocessing": {"height_px": 8}}, {"clips_per_video": 0}, {"name": 3},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_card_says_at_once_what_is_wrong_with_it(wrong: dict[str, object]) -> None:
+    with pytest.raises(CardError, match=next(iter(wrong))):
+        replace(CARD, **wrong)
+
+
+def test_what_is_no_card_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"vidlab\.ModelCard"):
+        vl.load_model(Tutorial(), card={"name": "mine"})
+    with pytest.raises(OptionError, match="3 channels"):
+        vl.Preprocessing(height_px=8, width_px=8, mean=(0.5, 0.5))
 
 
 # ---------------------------------------------------------------- side by side
@@ -374,6 +530,19 @@ def test_another_package_brings_a_backend(plug_in, tmp_path: Path, clip: vl.Vide
     variant = replace(card_named("movinet-a0-stream").variants[0], format="constants")
     text = replace(CARD, variants=(variant,)).to_toml()
     assert ModelCard.from_toml(text, where="test").variants[0].format == "constants"
+
+
+def test_a_plug_in_may_read_directories(plug_in, tmp_path: Path) -> None:
+    code = PLUG_IN.replace('path.suffix == ".constants"', '(path / "it.constants").is_file()')
+    plug_in("vidlab_plug_good", code.replace("opening.path,", 'opening.path / "it.constants",'))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "it.constants").write_text("1 5 2")
+    assert vl.load_model(tmp_path / "model", card=CARD).backend == "constant"
+
+
+def test_a_plug_in_may_lack_what_it_needs(plug_in) -> None:
+    plug_in("vidlab_plug_good", PLUG_IN.replace('"numpy"', '"nowhere.to_be_found"'))
+    assert not registry.backends()["constant"].is_installed
 
 
 def test_a_broken_plug_in_is_told_and_hurts_nobody(plug_in) -> None:

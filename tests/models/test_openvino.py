@@ -11,9 +11,11 @@ from networks import card_of, model_of, random_network
 
 import vidlab as vl
 from vidlab.core.errors import OptionError, WeightsError
+from vidlab.models.card import write_card
 from vidlab.models.convert import save_safetensors
 from vidlab.models.export.onnx import onnx_bytes
 from vidlab.models.export.plan import fold
+from vidlab.models.lookup import FITTED_WEIGHTS
 
 torch = pytest.importorskip("torch")
 openvino = pytest.importorskip("openvino")
@@ -185,6 +187,54 @@ def test_auto_measures_shows_and_takes_the_quickest(
     assert milliseconds == sorted(milliseconds)
     with pytest.raises(OptionError, match="measures what is here"):
         vl.load_model("auto:movinet-a5-base")
+
+
+def test_auto_finds_what_fit_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = model_of(random_network(), tmp_path)
+    write_card(own.card, tmp_path / "own.safetensors")
+    folder = tmp_path / "fitted"
+    folder.mkdir()
+    (tmp_path / "own.safetensors").rename(folder / FITTED_WEIGHTS)
+    write_card(own.card, folder / FITTED_WEIGHTS)
+    assert vl.load_model(folder, backend="auto").backend in ("torch", "openvino")
+    assert "auto: measured" in capsys.readouterr().err
+
+
+def test_auto_measures_a_network_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    card = vl.ModelCard(
+        name="mine", title="Mine", family="own", kind="frame",
+        preprocessing=vl.Preprocessing(height_px=8, width_px=8),
+    )  # fmt: skip
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 4))
+    model = vl.load_model(network, card=card, backend="auto")
+    told = capsys.readouterr().err
+    assert "torch:Mine" in told or "torch:mine" in told
+    assert "openvino:" in told
+    assert model.num_classes == 4
+    with pytest.raises(OptionError, match="run by Python"):
+        vl.load_model(lambda pictures: pictures, card=card, backend="auto")
+
+
+def test_auto_takes_those_alone_that_can_do_what_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = model_of(random_network(), tmp_path)
+    path = tmp_path / "own.safetensors"
+    model = vl.load_model(path, backend="auto", card=own.card, precision="float32")
+    assert model.backend == "openvino"
+    assert "torch:" not in capsys.readouterr().err
+    with pytest.raises(OptionError, match="precision='float8'"):
+        vl.load_model(path, backend="auto", card=own.card, precision="float8")
+
+
+def test_auto_says_what_each_said_where_none_runs_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model_of(random_network(), tmp_path)
+    wrong = replace(card_of(random_network()), labels=("one",))
+    with pytest.raises(OptionError, match="None of torch, openvino runs it"):
+        vl.load_model(tmp_path / "own.safetensors", backend="auto", card=wrong)
+    assert capsys.readouterr().err.count("is left out") == 2
 
 
 def test_speed_and_accuracy_in_one_table(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from vidlab.core.errors import CardError, ModelError
 from vidlab.core.probabilities import softmax
 from vidlab.models.base import Model, State
 from vidlab.models.card import ModelCard
+from vidlab.models.opening import Opening
 
 Call = Callable[[NDArray[np.float32]], Any]
 
@@ -21,13 +23,19 @@ CLIP_LAYOUTS = ("BCTHW", "BTCHW", "BTHWC")
 FRAME_LAYOUTS = ("BCHW", "BHWC")
 """Orders of the axes of single pictures."""
 
+LEAST_PROBABILITY = 1e-12
+"""Probabilities below this are told apart no more: their logarithms must stay numbers."""
+
+# How far a sum of probabilities may be from 1: float16 has 11 bits.
+_SUM_TOLERANCE = 2e-3
+
 
 class ArrayModel(Model):
     """A model that answers for clips or for single pictures, whatever computes it.
 
     Args:
-        call: Takes float32 in the order of axes that the card's `layout` says, and gives logits
-            ``[B, num_classes]``.
+        call: Takes float32 in the order of axes that the card's `layout` says, and gives
+            ``[B, num_classes]``, logits or, where the card's `output` says so, probabilities.
         backend: Name of the runtime.
         batch_size: Clips or pictures that `call` takes at once; None for any number.
         about: As for `Model`.
@@ -76,17 +84,23 @@ class ArrayModel(Model):
 
     def _answers(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         size = self._batch_size or len(batch)
-        parts = [self._one_call(batch[at : at + size]) for at in range(0, len(batch), size)]
+        parts = [self._one_call(batch[at : at + size], size) for at in range(0, len(batch), size)]
         return np.concatenate(parts)
 
-    def _one_call(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        answer = called(self._call, arranged(batch, self._layout), self.card)
-        if answer.shape != (len(batch), self.num_classes):
+    def _one_call(self, batch: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+        whole = batch
+        if len(batch) < size:  # the file takes no less: the last goes again
+            whole = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)])
+        answer = called(self._call, arranged(whole, self._layout), self.card)
+        if answer.shape != (size, self.num_classes):
             raise ModelError(
                 f"{self.title} gave logits {list(answer.shape)}; "
-                f"[{len(batch)}, {self.num_classes}] were expected."
+                f"[{size}, {self.num_classes}] were expected."
             )
-        return answer
+        if self.card.output == "probabilities":
+            # Their logarithms are logits that have the same softmax.
+            answer = np.log(np.maximum(answer, LEAST_PROBABILITY))
+        return answer[: len(batch)]
 
 
 def layout_of(card: ModelCard) -> str:
@@ -109,28 +123,58 @@ def layout_of(card: ModelCard) -> str:
     return card.layout or known[0]
 
 
+def input_shape(card: ModelCard, *, batch_size: int = 1) -> tuple[int, ...]:
+    """Return the shape of the input that a card says, in its order of axes."""
+    sizes = {"B": batch_size, "T": card.num_frames, "C": 3}
+    sizes["H"], sizes["W"] = card.preprocessing.size_px
+    return tuple(sizes[axis] for axis in layout_of(card))
+
+
 def arranged(batch: NDArray[np.float32], layout: str) -> NDArray[np.float32]:
     """Return ``[B, T, H, W, C]`` or ``[B, H, W, C]`` in another order of axes."""
     have = "BTHWC" if batch.ndim == 5 else "BHWC"
     return np.ascontiguousarray(batch.transpose([have.index(axis) for axis in layout]))
 
 
-def probe(call: Call, card: ModelCard, *, batch_size: int | None = None) -> int:
-    """Run a black input once, and return the number of logits.
+def open_array(
+    call: Call, opening: Opening, *, backend: str, runtime: str, batch_size: int | None = None
+) -> ArrayModel:
+    """Return the model that a backend made a function of, after a black input went through it.
 
     Raises:
-        ModelError: It fails, or gives anything but logits.
+        OptionError: There is no card.
+        ModelError: The function fails, or gives anything but logits or probabilities.
     """
-    size = card.preprocessing.size_px
-    shape = (batch_size or 1, *((card.num_frames,) if card.kind == "clip" else ()), *size, 3)
-    array = arranged(np.zeros(shape, dtype=np.float32), layout_of(card))
+    about = about_array(call, opening, runtime=runtime, batch_size=batch_size)
+    return ArrayModel(call, backend=backend, batch_size=batch_size, **about)
+
+
+def about_array(
+    call: Call, opening: Opening, *, runtime: str, batch_size: int | None = None
+) -> dict[str, Any]:
+    """Return what `open_array` makes a model with, for one of another class."""
+    card, num_classes = probe(call, opening.known_card(), batch_size=batch_size)
+    return opening.about(card, num_classes=num_classes, runtime=runtime)
+
+
+def probe(call: Call, card: ModelCard, *, batch_size: int | None = None) -> tuple[ModelCard, int]:
+    """Run a black input once; return the card, which now says what comes out, and its length.
+
+    Raises:
+        ModelError: It fails, or gives anything but logits or probabilities.
+    """
+    array = np.zeros(input_shape(card, batch_size=batch_size or 1), dtype=np.float32)
     answer = called(call, array, card)
-    if answer.ndim != 2 or len(answer) != shape[0]:
+    if answer.ndim != 2 or len(answer) != (batch_size or 1):
         raise ModelError(
             f"{card.name} gave {list(answer.shape)} for an input {list(array.shape)}; logits "
-            f"[{shape[0]}, number of classes] are expected."
+            f"[{batch_size or 1}, number of classes] are expected."
         )
-    return int(answer.shape[1])
+    if not card.output:
+        sums = answer.sum(axis=1)
+        if answer.min() >= 0 and np.abs(sums - 1).max() < _SUM_TOLERANCE:
+            card = replace(card, output="probabilities")
+    return card, int(answer.shape[1])
 
 
 def called(call: Call, array: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:

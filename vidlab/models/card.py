@@ -33,6 +33,7 @@ from vidlab.models.registry import formats
 from vidlab.transforms import Preprocessing
 
 Kind = Literal["stream", "clip", "frame"]
+Output = Literal["", "logits", "probabilities"]
 Format = str
 """A format of weights; `vidlab.models.registry.formats` has all."""
 
@@ -124,6 +125,8 @@ class ModelCard:
         layout: Order of the input's axes, such as ``"BTHWC"``, for files and networks of any
             make; batch, time, channels, height, width. Empty for PyTorch's usual ``"BCTHW"`` and
             ``"BCHW"``, or where the format says it.
+        output: What comes out, ``"logits"`` or ``"probabilities"``, for files and networks of any
+            make. Empty sees for itself: what sums to 1 are probabilities.
         num_frames: Frames of one clip in training.
         clips_per_video: How many clips a video is judged by where the published accuracy was
             measured; their probabilities are averaged.
@@ -144,11 +147,33 @@ class ModelCard:
     paper: str = ""
     source: str = ""
     layout: str = ""
+    output: Output = ""
     num_frames: int = 1
     clips_per_video: int = 1
     accuracy: Mapping[str, float] = field(default_factory=dict)
     training: Mapping[str, str] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
+
+    def __post_init__(self) -> None:
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        _check_fields(ModelCard, given, f"The card {self.name}")
+        if not isinstance(self.preprocessing, Preprocessing):
+            raise CardError(
+                f"The card {self.name}: preprocessing must be a vidlab.Preprocessing; got "
+                f"{self.preprocessing!r}."
+            )
+        if min(self.num_frames, self.clips_per_video) < 1:
+            raise CardError(
+                f"The card {self.name}: num_frames and clips_per_video must be at least 1; got "
+                f"{self.num_frames} and {self.clips_per_video}."
+            )
+        for name, known in (("kind", Kind), ("output", Output)):
+            if getattr(self, name) not in get_args(known):
+                words = ", ".join(each or "empty" for each in get_args(known))
+                raise CardError(
+                    f"The card {self.name}: {name} must be one of {words}; got "
+                    f"{getattr(self, name)!r}."
+                )
 
     @property
     def answers_every_frame(self) -> bool:
@@ -229,9 +254,6 @@ class ModelCard:
             LabelMapError,
         ) as error:
             raise CardError(f"The model card {where} cannot be read: {error}") from error
-        if card.kind not in get_args(Kind):
-            known = ", ".join(get_args(Kind))
-            raise CardError(f"{where}: kind must be one of {known}; got {card.kind!r}.")
         for variant in card.variants:
             if variant.format not in formats():
                 raise CardError(f"{where}: variant format {variant.format!r} is not known.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,33 +37,12 @@ def time_models(models: Sequence[Model], *, rgb: NDArray[np.uint8] | None = None
     Raises:
         OptionError: There is no model, or they have not the same number of classes.
     """
-    import pandas as pd
-
     if not models:
         raise OptionError("There is no model to measure.")
     if len({model.num_classes for model in models}) > 1:
         raise OptionError("Models of one number of classes are measured side by side.")
     rgb = _drawn_frames() if rgb is None else rgb
-    rows, first = [], None
-    for model in models:
-        frames = np.stack([model.preprocessing(each) for each in rgb])
-        probabilities, seconds, number = _run(model, frames)
-        first = probabilities if first is None else first
-        variant = next((v for v in model.card.variants if v.name == model.variant), None)
-        rows.append(
-            {
-                "model": model.title,
-                "backend": model.backend,
-                "variant": model.variant,
-                "runtime": model.provenance.runtime,
-                "num_threads": model.num_threads,
-                "frames_per_call": number,
-                "ms_per_frame": seconds * 1000.0 / number,
-                "top1": (variant and variant.top1) or model.card.accuracy.get("top1"),
-                "largest_difference": float(np.abs(probabilities - first).max()),
-            }
-        )
-    return pd.DataFrame(rows).sort_values("ms_per_frame", ignore_index=True)
+    return _table(models, [_run(model, rgb) for model in models])
 
 
 def quickest(able: Sequence[str], load: Callable[[str], Model]) -> str:
@@ -76,13 +55,17 @@ def quickest(able: Sequence[str], load: Callable[[str], Model]) -> str:
     Raises:
         OptionError: None of them runs it.
     """
-    models = []
+    models, runs, rgb = [], [], _drawn_frames()
     for backend in able:
         try:
-            models.append(load(backend))
+            model = load(backend)
+            runs.append(_run(model, rgb))
+            models.append(model)
         except VidlabError as error:
             say(f"auto: {backend} is left out: {error}")
-    table = time_models(models)
+    if not models:
+        raise OptionError(f"None of {', '.join(able)} runs it; what each said is above.")
+    table = _table(models, runs)
     say("auto: measured on this machine, the quickest is taken")
     for row in table.to_dict("records"):
         top1 = f", top-1 {row['top1']:.1f} %" if (row["top1"] or 0) > 0 else ""
@@ -94,8 +77,39 @@ def quickest(able: Sequence[str], load: Callable[[str], Model]) -> str:
     return str(table["backend"].iloc[0])
 
 
-def _run(model: Model, frames: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, int]:
-    """Return probabilities, the seconds of a call, and how many frames it is given."""
+class _Run(NamedTuple):
+    """Probabilities ``[N, num_classes]``, the seconds of a call, and how many frames it takes."""
+
+    probabilities: NDArray[np.float32]
+    seconds: float
+    num_frames: int
+
+
+def _table(models: Sequence[Model], runs: Sequence[_Run]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for model, run in zip(models, runs, strict=True):
+        variant = next((v for v in model.card.variants if v.name == model.variant), None)
+        apart = np.abs(run.probabilities - runs[0].probabilities).max()
+        rows.append(
+            {
+                "model": model.title,
+                "backend": model.backend,
+                "variant": model.variant,
+                "runtime": model.provenance.runtime,
+                "num_threads": model.num_threads,
+                "frames_per_call": run.num_frames,
+                "ms_per_frame": run.seconds * 1000.0 / run.num_frames,
+                "top1": (variant and variant.top1) or model.card.accuracy.get("top1"),
+                "largest_difference": float(apart),
+            }
+        )
+    return pd.DataFrame(rows).sort_values("ms_per_frame", ignore_index=True)
+
+
+def _run(model: Model, rgb: NDArray[np.uint8]) -> _Run:
+    frames = np.stack([model.preprocessing(each) for each in rgb])
     if model.card.kind == "clip":
         number = model.card.num_frames
         clip = np.take(frames, np.arange(number) % len(frames), axis=0)[None]
@@ -117,7 +131,7 @@ def _run(model: Model, frames: NDArray[np.float32]) -> tuple[NDArray[np.float32]
         seconds.append(time.perf_counter() - begin)
     if model.card.kind != "clip":  # of all frames, whatever number is given at once
         logits, _ = model.step(frames, model.init_state())
-    return softmax(logits), float(np.median(seconds)), number
+    return _Run(softmax(logits), float(np.median(seconds)), number)
 
 
 def _drawn_frames(number: int = 16, height: int = 180, width: int = 240) -> NDArray[np.uint8]:

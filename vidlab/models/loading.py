@@ -15,13 +15,12 @@ from vidlab.core.errors import (
     OptionError,
     UnknownModelError,
     WeightsError,
-    WeightsNotFoundError,
     did_you_mean,
 )
 from vidlab.core.files import as_path
 from vidlab.core.labels import LabelMap
 from vidlab.models import lookup
-from vidlab.models.arrays import ArrayModel, probe
+from vidlab.models.arrays import open_array
 from vidlab.models.base import Model, Selection, count, default_num_threads
 from vidlab.models.card import (
     CONVERTIBLE,
@@ -37,7 +36,7 @@ from vidlab.models.card import (
 )
 from vidlab.models.choosing import quickest
 from vidlab.models.lookup import Found
-from vidlab.models.opening import Opening
+from vidlab.models.opening import CARD_SNIPPET, Opening
 from vidlab.models.registry import backends, formats
 
 if TYPE_CHECKING:
@@ -158,6 +157,8 @@ def load_model(
     )
     if isinstance(card, str):
         card = card_named(card)
+    if card is not None and not isinstance(card, ModelCard):
+        raise OptionError(f"card= takes a vidlab.ModelCard or the name of one; got {card!r}.")
     options = _Options(
         labels=_label_map(labels), num_threads=threads, selection=selection, precision=precision
     )
@@ -165,18 +166,20 @@ def load_model(
         if variant is not None:
             raise OptionError("A network of your own goes without variant=.")
         return _load_own(name, backend, card, options)
-    name, backend = _split_backend(str(as_path(name)) if name else "", backend)
+    # A string stays as it is: a path would make one slash of an address's two.
+    text = name if isinstance(name, str) else str(as_path(name))
+    name, backend = _split_backend(text, backend)
     if not name:
         raise UnknownModelError("A model needs a name, a path or a handle; got an empty name.")
 
     path = Path(name).expanduser()
     if backend == _AUTO:
-        able = _able(name, path, card, variant)
+        able = _able(name, path, variant, precision)
         backend = quickest(
             able,
             lambda each: load_model(
                 name, backend=each, variant=variant, card=card, labels=labels,
-                num_threads=num_threads,
+                num_threads=num_threads, precision=precision,
             ),
         )  # fmt: skip
     if name in cards():
@@ -245,6 +248,7 @@ def list_models() -> pd.DataFrame:
     """
     import pandas as pd
 
+    lookup.check_mirror()
     rows = []
     for card in cards().values():
         for variant in card.variants:
@@ -253,8 +257,6 @@ def list_models() -> pd.DataFrame:
                 found = lookup.find(variant)
                 if found is not None:
                     checked = "ok" if variant.is_pinned else "unknown"
-            except WeightsNotFoundError:
-                raise  # the mirror itself is missing
             except WeightsError as error:
                 found, note, checked = None, f"damaged: {error}", "damaged"
             rows.append(
@@ -345,27 +347,32 @@ def _can_run(backend: str, card: ModelCard, variant: Variant) -> bool:
     return backend in CONVERTING and card.family == "movinet" and variant.format in CONVERTIBLE
 
 
-def _able(name: str, path: Path, card: ModelCard | None, variant: str | None) -> list[str]:
+def _able(name: str, path: Path, variant: str | None, precision: str | None) -> list[str]:
     """Return the backends that are installed and can run what is on this machine.
 
     Raises:
         OptionError: There is none.
     """
-    installed = [each for each, backend in backends().items() if backend.is_installed]
+    installed = [
+        each
+        for each, backend in backends().items()
+        if backend.is_installed and (precision is None or precision in backend.precisions)
+    ]
     if name in cards():
         known = card_named(name)
         wanted = [known.variant(variant)] if variant else list(known.variants)
         here = [item for item in wanted if lookup.find(item) is not None]
         able = [each for each in installed if any(_can_run(each, known, item) for item in here)]
     elif path.exists():
-        format_ = format_of(path)
+        format_ = format_of(_weights_at(path))
         able = [each for each in installed if _reads(each, format_)]
     else:
         able = []
     if not able:
         raise OptionError(
             f"backend='auto' measures what is here, and {name!r} is not, or no backend that runs "
-            "it is installed. Load it once with a backend of its own."
+            f"it{f' with precision={precision!r}' if precision else ''} is installed. Load it once "
+            "with a backend of its own."
         )
     return able
 
@@ -380,6 +387,11 @@ def _load_own(
 ) -> Model:
     """Load a network that is here already."""
     is_module = hasattr(network, "state_dict")
+    if is_module and backend == _AUTO:
+        able = [each for each in ("torch", "openvino") if backends()[each].is_installed]
+        if options.precision is not None:
+            able = [each for each in able if options.precision in backends()[each].precisions]
+        backend = quickest(able, lambda each: _load_own(network, each, card, options))
     backend = backend or ("torch" if is_module else "python")
     if backend not in (("torch", "openvino") if is_module else ("python",)):
         raise OptionError(
@@ -397,9 +409,8 @@ def _load_own(
     )
     if card is None:
         raise OptionError(
-            f"{name} does not say what it takes. Pass its card: load_model(network, card="
-            'vidlab.ModelCard(name="mine", title="Mine", family="own", kind="clip", num_frames=16, '
-            "preprocessing=vidlab.Preprocessing(height_px=112, width_px=112)))."
+            f"{name} does not say what it takes. Pass its card: "
+            f"load_model(network, {CARD_SNIPPET})."
         )
     about = Variant(name="own", precision="", format="memory", file=name)
     opening = options.opening(card, Found(Path(name), "memory", about))
@@ -411,9 +422,7 @@ def _load_own(
         from vidlab.models.backends import torch_backend
 
         return torch_backend.wrap_module(network, opening)
-    num_classes = probe(network, card)
-    described = opening.about(card, num_classes=num_classes, runtime="Python")
-    return ArrayModel(network, backend="python", **described)
+    return open_array(network, opening, backend="python", runtime="Python")
 
 
 def _load_card(
@@ -455,9 +464,7 @@ def _download_best(card: ModelCard, wanted: list[Variant], backend: str) -> Foun
 
 
 def _load_path(path: Path, backend: str | None, card: ModelCard | None, options: _Options) -> Model:
-    fitted = path / lookup.FITTED_WEIGHTS
-    if fitted.is_file() and not (path / DIRECTORY_FORMATS["transformers"]).is_file():
-        path = fitted
+    path = _weights_at(path)
     format_ = format_of(path)
     native = formats()[format_]
     backend = backend or native
@@ -479,6 +486,13 @@ def _load_path(path: Path, backend: str | None, card: ModelCard | None, options:
     return options.open(card, Found(path, "path", about), backend)
 
 
+def _weights_at(path: Path) -> Path:
+    """Return the weights inside a folder that `fit` wrote, or the path as it is."""
+    fitted = path / lookup.FITTED_WEIGHTS
+    is_fitted = fitted.is_file() and not (path / DIRECTORY_FORMATS["transformers"]).is_file()
+    return fitted if is_fitted else path
+
+
 def format_of(path: Path) -> Format:
     """Return the format of a weights file or directory, by its content.
 
@@ -489,6 +503,8 @@ def format_of(path: Path) -> Format:
         for format_, inside in DIRECTORY_FORMATS.items():
             if (path / inside).is_file():
                 return format_
+        if known := _recognised(path):
+            return known
         raise UnknownModelError(
             f"The directory {str(path)!r} is neither a SavedModel nor a model of transformers', "
             f"for it holds neither {' nor '.join(DIRECTORY_FORMATS.values())}."
@@ -508,13 +524,18 @@ def format_of(path: Path) -> Format:
         return "onnx"
     if path.suffix == ".safetensors" or head[8:9] == b"{":
         return "safetensors"
-    for backend in backends().values():
-        if backend.recognises is not None and (known := backend.recognises(path)):
-            return known
+    if known := _recognised(path):
+        return known
     raise UnknownModelError(
         f"{str(path)!r} is neither a LiteRT file, a safetensors file, an ONNX file, a "
         "Keras file nor a SavedModel directory."
     )
+
+
+def _recognised(path: Path) -> Format | None:
+    """Return the format that a backend of another package knows a file or directory by."""
+    asked = (backend.recognises for backend in backends().values() if backend.recognises)
+    return next((known for each in asked if (known := each(path))), None)
 
 
 def _card_with(path: Path, format_: Format) -> tuple[ModelCard, Variant] | None:
@@ -547,7 +568,7 @@ def _card_of_content(path: Path, format_: Format) -> tuple[ModelCard, Variant] |
                     continue
                 return card, variant
             if variant.size_bytes == path.stat().st_size and (
-                lookup.content_hash(path) == variant.sha256
+                lookup.same_checksum(lookup.content_hash(path), variant.sha256)
             ):
                 return card, variant
     return None
@@ -564,15 +585,7 @@ def _load_hub_address(
 ) -> Model:
     if backend not in (None, "tfhub"):
         raise OptionError(f"An address is loaded by the tfhub backend; got backend={backend!r}.")
-    from vidlab.core.dependencies import require
-    from vidlab.core.errors import OfflineError
+    from vidlab.models.download import hub_directory
 
-    hub = require("tensorflow_hub", why="a TF-Hub address")
-    try:
-        folder = Path(hub.resolve(address))
-    except Exception as error:  # urllib, OSError, TensorFlow's OpError and ValueError alike
-        raise OfflineError(
-            f"{address} cannot be fetched ({error}). Without a network: unpack it into a "
-            "directory and pass that directory to load_model."
-        ) from error
+    folder = hub_directory(address)
     return _load_path(folder, "tfhub", card or _card_like(address), options)

@@ -13,6 +13,12 @@ from vidlab.models.base import Provenance, Selection
 from vidlab.models.card import Kind, ModelCard
 from vidlab.models.lookup import Found
 
+CARD_SNIPPET = (
+    'card=vidlab.ModelCard(name="mine", title="Mine", family="own", kind="clip", num_frames=16, '
+    "preprocessing=vidlab.Preprocessing(height_px=112, width_px=112))"
+)
+"""A card for people to begin with."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
@@ -47,8 +53,8 @@ class Opening:
         """
         if self.card is None:
             raise OptionError(
-                f"{self.path.name} does not say its input size and frame rate. Name the card it "
-                f'follows: load_model({str(self.path)!r}, card="movinet-a0-stream").'
+                f"{self.path.name} does not say what it takes. Pass the name of the card that it "
+                f"follows, as in card='movinet-a0-stream', or its own: {CARD_SNIPPET}."
             )
         return self.card
 

@@ -51,7 +51,10 @@ class Backend:
     @property
     def is_installed(self) -> bool:
         """Whether its module can be imported."""
-        return importlib.util.find_spec(self.module) is not None
+        try:
+            return importlib.util.find_spec(self.module) is not None
+        except ModuleNotFoundError:  # of "a.b" where there is no a
+            return False
 
     def open(self, opening: Opening) -> Model:
         """Open weights."""

@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
+from vidlab.models.arrays import LEAST_PROBABILITY
 from vidlab.models.backends.tensorflow_threads import set_threads, threads_in_force
 from vidlab.models.base import FrameModel
 from vidlab.models.opening import Opening
-
-# Answers of a softmax below this are told apart no more: its logarithm must stay a number.
-_LEAST_PROBABILITY = 1e-12
 
 
 class KerasModel(FrameModel):
@@ -36,12 +34,13 @@ class KerasModel(FrameModel):
                 f"{self.provenance.weights_file} takes pictures {list(taken)}; the card "
                 f"{self.name} prepares {size.height_px}x{size.width_px}x3."
             )
-        self._is_softmax = _ends_in_softmax(network)
+        said = self.card.output
+        self._is_softmax = said == "probabilities" or (not said and _ends_in_softmax(network))
 
     def answer(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits; of a softmax its logarithm, which has the same probabilities."""
         answers = np.asarray(self._network(frames, training=False), dtype=np.float32)
-        return np.log(np.maximum(answers, _LEAST_PROBABILITY)) if self._is_softmax else answers
+        return np.log(np.maximum(answers, LEAST_PROBABILITY)) if self._is_softmax else answers
 
 
 def load_keras(path: Path, *, num_threads: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from vidlab.core.console import say
 from vidlab.core.dependencies import require
-from vidlab.core.errors import ModelError, WeightsError
-from vidlab.models.arrays import ArrayModel, probe
+from vidlab.core.errors import ModelError, OptionError, WeightsError
+from vidlab.models.arrays import open_array
 from vidlab.models.base import Model, State
 from vidlab.models.card import ModelCard
 from vidlab.models.opening import Opening
@@ -157,42 +158,107 @@ def _interpreter(path: Path, num_threads: int) -> Any:
         raise WeightsError(f"{str(path)!r} is not a LiteRT model: {error}") from error
 
 
-def _open_pictures(opening: Opening, card: ModelCard) -> ArrayModel:
-    """Open a classifier of single pictures, whose numbers may be 8-bit ones."""
+def _open_pictures(opening: Opening, card: ModelCard) -> Model:
+    """Open a classifier of single pictures, whose numbers may be 8-bit ones.
+
+    Those of an answer in steps of 1/256 are probabilities, as TensorFlow's converter has it.
+    """
     interpreter = _interpreter(opening.path, opening.num_threads)
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise WeightsError(
-            f"{opening.path.name} is no classifier of pictures: one input and one output are "
-            f"expected; got {len(inputs)} and {len(outputs)}."
-        )
+    picture, answer = _single_tensors(interpreter, opening.path)
     interpreter.allocate_tensors()
-    taken, given = inputs[0], outputs[0]
+    taken, given = Numbers.of(picture), Numbers.of(answer)
+    taken.check_covers(card, opening.path)
     lock = threading.Lock()
 
     def call(array: NDArray[np.float32]) -> Any:
         with lock:
-            interpreter.set_tensor(taken["index"], _quantised(array, taken))
+            interpreter.set_tensor(picture["index"], taken.codes(array))
             interpreter.invoke()
-            answer = interpreter.get_tensor(given["index"])
-        scale, zero = given["quantization"]
-        answers = (answer.astype(np.float32) - zero) * np.float32(scale) if scale else answer
-        # Steps of 1/256 are probabilities: the logarithm of one is its logit.
-        is_probability = scale == 1 / 256
-        return np.log(np.maximum(answers, scale / 2)) if is_probability else answers
+            return given.values(interpreter.get_tensor(answer["index"]))
 
-    num_classes = probe(call, card)
-    about = opening.about(card, num_classes=num_classes, runtime=runtime())
-    return ArrayModel(call, backend="litert", batch_size=1, **about)
+    opening = replace(opening, card=given.completed(card))
+    return open_array(call, opening, backend="litert", runtime=runtime(), batch_size=1)
 
 
-def _quantised(array: NDArray[np.float32], details: dict[str, Any]) -> NDArray[Any]:
-    """Return a picture as the input's own numbers; 8-bit ones take pixel values as they are."""
-    dtype = np.dtype(details["dtype"])
-    if dtype == np.float32:
-        return array
-    limits = np.iinfo(dtype)
-    return np.clip(np.rint(array), limits.min, limits.max).astype(dtype)
+def numbers_of(path: Path) -> tuple[Numbers, Numbers]:
+    """Return what the numbers stand for that a classifier of pictures takes and gives.
+
+    Raises:
+        MissingDependencyError: LiteRT is not installed.
+        WeightsError: The file is none.
+    """
+    picture, answer = _single_tensors(_interpreter(path, 1), path)
+    return Numbers.of(picture), Numbers.of(answer)
+
+
+def _single_tensors(interpreter: Any, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is known of the one input and the one output."""
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise WeightsError(
+            f"{path.name} is no classifier of pictures: one input and one output are "
+            f"expected; got {len(inputs)} and {len(outputs)}."
+        )
+    return inputs[0], outputs[0]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the numbers of a tensor in a LiteRT file stand for: ``(code - zero) * step``.
+
+    Attributes:
+        dtype: Their type.
+        step: 0 where they stand for themselves.
+        zero: Code of zero.
+    """
+
+    dtype: np.dtype[Any]
+    step: float
+    zero: int
+
+    @classmethod
+    def of(cls, details: dict[str, Any]) -> Numbers:
+        """Read them from what the interpreter says of a tensor."""
+        step, zero = details["quantization"]
+        return cls(np.dtype(details["dtype"]), float(step), int(zero))
+
+    def codes(self, values: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the nearest codes of values."""
+        if self.dtype.kind == "f":
+            return values.astype(self.dtype)
+        codes = np.rint(values / np.float32(self.step) + self.zero if self.step else values)
+        limits = np.iinfo(self.dtype)
+        return np.clip(codes, limits.min, limits.max).astype(self.dtype)
+
+    def values(self, codes: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what codes stand for."""
+        values = codes.astype(np.float32)
+        return (values - self.zero) * np.float32(self.step) if self.step else values
+
+    def completed(self, card: ModelCard) -> ModelCard:
+        """Return the card, which now says that answers in steps of 1/256 are probabilities."""
+        is_share = self.step == 1 / 256
+        return replace(card, output="probabilities") if is_share and not card.output else card
+
+    def check_covers(self, card: ModelCard, path: Path) -> None:
+        """Refuse a card that prepares values for which there are no codes.
+
+        Raises:
+            OptionError: With the values that there are.
+        """
+        if self.dtype.kind == "f":
+            return
+        limits = np.iinfo(self.dtype)
+        step = self.step or 1.0
+        least, most = (limits.min - self.zero) * step, (limits.max - self.zero) * step
+        black, white = card.preprocessing.value_range
+        slack = 0.02 * (most - least)  # of rounding, and of 255 steps where 256 were meant
+        if black < least - slack or white > most + slack:
+            raise OptionError(
+                f"{path.name} takes {self.dtype.name} that stand for {least:.4g} to {most:.4g}, "
+                f"and the card {card.name} prepares {black:.4g} to {white:.4g}. Set the scale, "
+                "mean and std of its preprocessing so that black and white lie within."
+            )
 
 
 def _assumed_card(name: str, signature: LiteRTSignature) -> ModelCard:

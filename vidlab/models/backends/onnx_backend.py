@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, WeightsError
-from vidlab.models.arrays import ArrayModel, probe
+from vidlab.models.arrays import open_array
 from vidlab.models.base import Model, State
 from vidlab.models.opening import Opening
 
 NEXT = "next_"
 """What the name of a state that comes out starts with."""
+
+PRODUCER = "vidlab"
+"""What the files that vidlab exports say of who made them."""
 
 
 class OnnxModel(Model):
@@ -86,9 +89,9 @@ class OnnxSession:
             or {f"{NEXT}{name}" for name in inputs} != set(outputs)
         ):
             raise WeightsError(
-                f"{path.name} is neither a model that vidlab exported (image [1, frames, 3, "
-                "height, width] and states in, logits and next states out), nor one with a single "
-                f"input and output; got inputs {sorted(inputs)[:5]}, outputs {sorted(outputs)[:5]}."
+                f"{path.name} is not a model that vidlab exported: image [1, frames, 3, height, "
+                "width] and states in, logits and next states out are expected; got inputs "
+                f"{sorted(inputs)[:5]}, outputs {sorted(outputs)[:5]}."
             )
         self.image_shape = tuple(image.shape)
         self.num_classes = int(logits.shape[-1])
@@ -116,22 +119,26 @@ def open_model(opening: Opening) -> Model:
     """
     card = opening.known_card()
     session = _session(opening)
-    (taken, *more), (given, *others) = session.get_inputs(), session.get_outputs()
-    is_own = taken.name == "image" and given.name == "logits" and not card.layout
-    if is_own or more or others:
+    if session.get_modelmeta().producer_name == PRODUCER or card.kind == "stream":
         exported = OnnxSession(session, opening.path)
         opening.check_kind(card, "stream" if exported.is_stream else "clip")
         about = opening.about(card, num_classes=exported.num_classes, runtime=runtime())
         return OnnxModel(exported, **about)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise WeightsError(
+            f"{opening.path.name} was not exported by vidlab, and of others one input and one "
+            f"output are expected; got inputs {[item.name for item in inputs][:5]}, outputs "
+            f"{[item.name for item in outputs][:5]}."
+        )
     opening.check_kind(card, "clip", "frame")
+    taken, given = inputs[0], outputs[0]
 
     def call(array: NDArray[np.float32]) -> Any:
         return session.run([given.name], {taken.name: array})[0]
 
     batch_size = taken.shape[0] if isinstance(taken.shape[0], int) else None
-    num_classes = probe(call, card, batch_size=batch_size)
-    about = opening.about(card, num_classes=num_classes, runtime=runtime())
-    return ArrayModel(call, backend="onnx", batch_size=batch_size, **about)
+    return open_array(call, opening, backend="onnx", runtime=runtime(), batch_size=batch_size)
 
 
 def _session(opening: Opening) -> Any:

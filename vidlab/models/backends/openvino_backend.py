@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, OptionError, WeightsError
-from vidlab.models.arrays import ArrayModel, Call, arranged, layout_of, probe
-from vidlab.models.backends import torch_backend
+from vidlab.models.arrays import ArrayModel, Call, about_array, arranged, input_shape, layout_of
+from vidlab.models.backends import litert_backend, torch_backend
 from vidlab.models.base import Model, State
 from vidlab.models.card import ModelCard
 from vidlab.models.opening import Opening
@@ -160,7 +160,7 @@ def _of_torch(model: Any, opening: Opening, compiler: Compiler) -> Model:
         return OpenVINOModel(fold(model.network), compiler, **about)
     torch = require("torch", why=f"{_WHY}, for {model.name}")
     card = replace(model.card, layout=layout_of(model.card))
-    example = torch.zeros(_input_shape(card))
+    example = torch.zeros(input_shape(card))
     try:
         with torch.inference_mode():
             network = require("openvino", why=_WHY).convert_model(
@@ -168,8 +168,8 @@ def _of_torch(model: Any, opening: Opening, compiler: Compiler) -> Model:
             )
     except Exception as error:  # torch and OpenVINO raise what they like
         raise ModelError(f"OpenVINO cannot convert {model.title}: {error}") from error
-    call = _call(compiler(network))
-    return ArrayModel(call, backend="openvino", batch_size=1, **{**about, "card": card})
+    call, batch_size = _compiled(network, compiler, card)
+    return ArrayModel(call, backend="openvino", batch_size=batch_size, **{**about, "card": card})
 
 
 def _open_file(opening: Opening, compiler: Compiler) -> ArrayModel:
@@ -179,33 +179,54 @@ def _open_file(opening: Opening, compiler: Compiler) -> ArrayModel:
         network = compiler.core.read_model(opening.path)
     except Exception as error:  # RuntimeError and OpenVINO's own
         raise WeightsError(f"OpenVINO cannot read {str(opening.path)!r}: {error}") from error
-    if len(network.inputs) != 1:
+    if len(network.inputs) != 1 or len(network.outputs) != 1:
         raise WeightsError(
-            f"{opening.path.name} has {len(network.inputs)} inputs; for OpenVINO one is expected."
+            f"{opening.path.name} has {len(network.inputs)} inputs and {len(network.outputs)} "
+            "outputs; for OpenVINO one of each is expected."
         )
-    if network.inputs[0].partial_shape.is_dynamic:
-        network.reshape(list(_input_shape(card)))
-    call = _call(compiler(network))
-    about = opening.about(card, num_classes=probe(call, card, batch_size=1), runtime=runtime())
+    call, batch_size = _compiled(network, compiler, card)
+    if opening.found.variant.format == "litert":
+        # OpenVINO computes with its codes, and does not say what they stand for.
+        taken, given = litert_backend.numbers_of(opening.path)
+        taken.check_covers(card, opening.path)
+        opening = replace(opening, card=given.completed(card))
+        call = _coded(call, taken, given)
+    about = about_array(call, opening, runtime=runtime(), batch_size=batch_size)
     about["variant"] = _named(about["variant"], opening)
-    return ArrayModel(call, backend="openvino", batch_size=1, **about)
+    return ArrayModel(call, backend="openvino", batch_size=batch_size, **about)
 
 
 def _named(variant: str, opening: Opening) -> str:
     return variant if opening.precision is None else f"{variant} as {opening.precision}"
 
 
-def _input_shape(card: ModelCard) -> tuple[int, ...]:
-    sizes = {"B": 1, "T": card.num_frames, "C": 3}
-    sizes["H"], sizes["W"] = card.preprocessing.size_px
-    return tuple(sizes[axis] for axis in layout_of(card))
+def _compiled(network: Any, compiler: Compiler, card: ModelCard) -> tuple[Call, int]:
+    """Compile a network for the shape that the card says; return it, and its batch size.
 
-
-def _call(compiled: Any) -> Call:
+    Raises:
+        ModelError: It cannot take that.
+    """
+    shape = input_shape(card)
+    try:
+        declared = network.inputs[0].partial_shape
+        is_any = declared.rank.is_dynamic or declared[0].is_dynamic
+        batch_size = 1 if is_any else declared[0].get_length()
+        if declared.is_dynamic:
+            network.reshape([batch_size, *shape[1:]])
+        compiled = compiler(network)
+    except Exception as error:  # RuntimeError and OpenVINO's own
+        raise ModelError(
+            f"{card.name} cannot take what its card says, {layout_of(card)} {list(shape)}. "
+            f"OpenVINO says: {error}"
+        ) from error
     taken, given = compiled.inputs[0], compiled.outputs[0]
 
     def call(array: NDArray[np.float32]) -> Any:
         # The answers' memory is OpenVINO's own, and used again.
         return np.array(compiled({taken: array})[given])
 
-    return call
+    return call, batch_size
+
+
+def _coded(call: Call, taken: litert_backend.Numbers, given: litert_backend.Numbers) -> Call:
+    return lambda array: given.values(call(taken.codes(array)))

@@ -33,6 +33,7 @@ class TFHubModel(Model):
         self._tf = require("tensorflow", why="the tfhub backend")
         self._module = module
         self._is_stream = is_stream(module)
+        self.takes_any_size = takes_any_size(module)
 
     def init_state(self) -> State:
         """Return the export's own zero states for one video."""
@@ -74,6 +75,15 @@ class TFHubModel(Model):
 def is_stream(module: Any) -> bool:
     """Tell whether a loaded module carries a stream state."""
     return _INIT_STATES in module.signatures and "call" in module.signatures
+
+
+def takes_any_size(module: Any) -> bool:
+    """Tell whether a loaded module's signature leaves height and width open."""
+    name = "call" if is_stream(module) else "serving_default"
+    if name not in module.signatures:
+        return False
+    image = module.signatures[name].structured_input_signature[1].get("image")
+    return image is not None and image.shape.rank == 5 and list(image.shape[2:4]) == [None, None]
 
 
 def load_module(folder: Path, *, num_threads: int) -> Any:

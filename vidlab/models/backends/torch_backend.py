@@ -16,7 +16,7 @@ from vidlab.core.console import say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, OptionError, WeightsError
 from vidlab.core.files import cache_dir, check_writable
-from vidlab.models.arrays import ArrayModel, Call, probe
+from vidlab.models.arrays import ArrayModel, Call, about_array
 from vidlab.models.base import FrameModel, Model, State
 from vidlab.models.card import cards
 from vidlab.models.lookup import Found, content_hash, find
@@ -180,12 +180,9 @@ def open_model(opening: Opening) -> Model:
 
 def wrap_module(module: Any, opening: Opening) -> TorchArrayModel:
     """Return a model that runs a network of the user's own."""
-    card = opening.known_card()
     module.eval()
     call = on_arrays(module, num_threads=opening.num_threads)
-    num_classes = probe(call, card)
-    about = opening.about(card, num_classes=num_classes, runtime=runtime())
-    return TorchArrayModel(module, call, **about)
+    return TorchArrayModel(module, call, **about_array(call, opening, runtime=runtime()))
 
 
 def on_arrays(function: Callable[[Any], Any], *, num_threads: int) -> Call:

@@ -15,7 +15,7 @@ from vidlab.core.console import say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import OptionError, WeightsError
 from vidlab.core.labels import LabelMap
-from vidlab.models.arrays import ArrayModel, probe
+from vidlab.models.arrays import ArrayModel, open_array
 from vidlab.models.backends.torch_backend import on_arrays
 from vidlab.models.card import ModelCard, cards
 from vidlab.models.opening import Opening
@@ -50,8 +50,7 @@ def open_model(opening: Opening) -> ArrayModel:
     else:
         function = _classifier(opening.path)
     call = on_arrays(function, num_threads=opening.num_threads)
-    about = opening.about(card, num_classes=probe(call, card), runtime=runtime())
-    return ArrayModel(call, backend="transformers", **about)
+    return open_array(call, replace(opening, card=card), backend="transformers", runtime=runtime())
 
 
 def runtime() -> str:
@@ -118,7 +117,7 @@ def _card(opening: Opening, config: Any) -> ModelCard:
     if known is not None and known != cards().get(known.name):
         return known
     is_clip = config.model_type == "xclip"
-    labels = None if is_clip else tuple(config.id2label.values())
+    labels = None if is_clip else _labels(folder, config)
     num_frames = (config.vision_config if is_clip else config).num_frames
     frame_rate = _FRAME_RATES[config.model_type]
     preprocessing = _preprocessing(folder, frame_rate)
@@ -143,6 +142,17 @@ def _card(opening: Opening, config: Any) -> ModelCard:
         num_frames=num_frames,
         preprocessing=preprocessing,
     )
+
+
+def _labels(folder: Path, config: Any) -> tuple[str, ...]:
+    """Return the labels in the order of the logits; the file may have them in any."""
+    try:
+        return tuple(config.id2label[index] for index in range(len(config.id2label)))
+    except KeyError as error:
+        raise WeightsError(
+            f"config.json in {str(folder)!r} has {len(config.id2label)} labels, but none of number "
+            f"{error}; pass labels= all of them."
+        ) from error
 
 
 def _preprocessing(folder: Path, frame_rate: float) -> Preprocessing:

@@ -17,7 +17,7 @@ import numpy as np
 
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ExportError
-from vidlab.models.backends.onnx_backend import NEXT
+from vidlab.models.backends.onnx_backend import NEXT, PRODUCER
 from vidlab.models.export.plan import (
     Filter,
     Folded,
@@ -233,7 +233,7 @@ def onnx_bytes(plan: Folded, *, height_px: int, width_px: int, num_frames: int =
     )
     model = helper.make_model(
         graph,
-        producer_name="vidlab",
+        producer_name=PRODUCER,
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
