@@ -25,6 +25,10 @@ def same(**changes) -> Preprocessing:
     return Preprocessing(height_px=64, width_px=64, **changes)
 
 
+def wide(**changes) -> Preprocessing:
+    return Preprocessing(height_px=36, width_px=48, **changes)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "step", "words"),
     [
@@ -36,6 +40,17 @@ def same(**changes) -> Preprocessing:
         (same(), same(mean=(0.5, 0.5, 0.5)), "mean", "less the mean 0.5"),
         (same(), same(std=(0.5, 0.5, 0.5)), "std", "standard deviation"),
         (same(resize="fit"), same(resize="fit"), None, "the same input"),
+        # This frame is as wide to high as the input.
+        (wide(resize="fit"), wide(), "resize", "the input is the same"),
+        # Both cut the middle out of 67 px: from the second or the third pixel on.
+        (
+            same(resize_to_px=(67, 67)),
+            same(resize_to_px=(67, 67), is_crop_rounded_down=True),
+            "frame",
+            "half a pixel rounded down",
+        ),
+        (same(mean=(0.4345,) * 3), same(mean=(0.4345001,) * 3), "mean", "0.4345001"),
+        (same(scale=2.0), same(scale=1.0, std=(2.0,) * 3), "scale", "the input is the same"),
         ("tflite-raspberry-pi", "tfhub-movinet", "mirror", "mirrored"),
         ("tfhub-movinet", "movinet-plot", "resize", "stretched to 172x172 px"),
         ("opencv-activity-batch", "opencv-sample", "width", "400 px wide"),
@@ -65,6 +80,14 @@ def test_it_shows_itself(path: Path) -> None:
     assert "They part at the step" in bundle["text/plain"]
     assert bundle["text/html"].count("<img ") == 2 + 3 + 5
     assert len(bundle["text/html"]) < 400_000
+
+
+def test_a_recipe_that_does_as_the_card_says_needs_a_card_of_its_kind(path: Path) -> None:
+    with pytest.raises(OptionError, match=r"movinet-a0-stream is a stream model.*model='r3d-18'"):
+        vl.explain_preprocessing(path, "torchvision", "tfhub-movinet")
+    explained = vl.explain_preprocessing(path, "torchvision", "tfhub-movinet", model="r3d-18")
+    assert explained.first_difference == "resize"
+    assert not explained.makes_same_input
 
 
 def test_what_is_none_is_refused(path: Path) -> None:

@@ -15,16 +15,13 @@ from vidlab.inference import Source, as_video
 from vidlab.models.base import Model
 from vidlab.models.card import ModelCard, card_named
 from vidlab.models.loading import KINETICS_MODEL
-from vidlab.recipes import Recipe, recipe_named
+from vidlab.recipes import AS_CARD, Recipe, recipe_named
 from vidlab.transforms import Preprocessing, Step, StepKind
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Way = str | Recipe | Model | Preprocessing
-
-# Pictures that differ by less, after resizing, differ by rounding only.
-_ROUNDING = 1.0
 
 
 def explain_preprocessing(
@@ -41,7 +38,8 @@ def explain_preprocessing(
         video: A :class:`~vidlab.Video`, or anything it can be made from.
         first: Name of a recipe, or a model or preprocessing whose way it is.
         second: Likewise.
-        model: What the recipes prepare for, which says how large the input is.
+        model: What the recipes prepare for, which says how large the input is, and all the rest
+            where a recipe prepares as the model's card says.
         frame_index: The frame.
 
     Returns:
@@ -49,7 +47,8 @@ def explain_preprocessing(
 
     Raises:
         VideoError: The frame cannot be read.
-        OptionError: There is no such recipe.
+        OptionError: There is no such recipe, or it prepares as the card says of a model of a kind
+            that it is not for.
         UnknownModelError: There is no such model.
     """
     card = card_named(model) if isinstance(model, str) else model
@@ -68,6 +67,7 @@ class PreprocessingComparison:
         rgb: The frame, uint8 ``[H, W, 3]``.
         steps: For each recipe its steps, by their kind.
         first_difference: The kind of the first step where they part; None where they agree.
+        makes_same_input: Whether the inputs are equal, to the last bit.
     """
 
     def __init__(self, rgb: NDArray[np.uint8], ways: Sequence[tuple[str, Preprocessing]]) -> None:
@@ -78,15 +78,31 @@ class PreprocessingComparison:
             {step.kind: step._replace(pixels=step.pixels.copy()) for step in way.steps(rgb)}
             for _, way in ways
         ]
-        differing = [kind for kind in self._kinds() if self._differ(kind)]
-        self.first_difference: StepKind | None = differing[0] if differing else None
+        self._differing: list[StepKind] = []
+        first: NDArray[Any] = rgb
+        second: NDArray[Any] = rgb
+        self.makes_same_input = True
+        for kind in self._kinds():
+            were_same = self.makes_same_input
+            first, second = (
+                steps[kind].pixels if kind in steps else before
+                for steps, before in zip(self.steps, (first, second), strict=True)
+            )
+            self.makes_same_input = np.array_equal(first, second)
+            words = self._words(kind)
+            if words[0] != words[1] or (were_same and not self.makes_same_input):
+                self._differing.append(kind)
+        self.first_difference = self._differing[0] if self._differing else None
 
     @property
     def table(self) -> pd.DataFrame:
-        """Each step: columns ``step``, one for each recipe with what it does, and ``same``."""
+        """Each step: columns ``step``, one for each recipe with what it does, and ``same``.
+
+        ``same`` says that a step does the same in both, and makes equal pictures of equal ones.
+        """
         import pandas as pd
 
-        rows = [(kind, *self._words(kind), not self._differ(kind)) for kind in self._kinds()]
+        rows = [(kind, *self._words(kind), kind not in self._differing) for kind in self._kinds()]
         return pd.DataFrame(rows, columns=["step", *self.names, "same"])
 
     def explain(self) -> str:
@@ -95,20 +111,14 @@ class PreprocessingComparison:
             return f"{' and '.join(self.names)} make the same input of this frame."
         words = self._words(self.first_difference)
         said = [f"{name}: {text}" for name, text in zip(self.names, words, strict=True)]
-        return f"They part at the step '{self.first_difference}'. {'; '.join(said)}."
+        end = " In the end the input is the same." if self.makes_same_input else ""
+        return f"They part at the step '{self.first_difference}'. {'; '.join(said)}.{end}"
 
     def _kinds(self) -> list[StepKind]:
         return [kind for kind in get_args(StepKind) if any(kind in steps for steps in self.steps)]
 
     def _words(self, kind: StepKind) -> list[str]:
         return [steps[kind].words if kind in steps else "nothing" for steps in self.steps]
-
-    def _differ(self, kind: StepKind) -> bool:
-        if any(kind not in steps for steps in self.steps):
-            return True
-        first, second = (steps[kind] for steps in self.steps)
-        # The pictures may differ already; what counts here is what this step does.
-        return first.words != second.words
 
     def __repr__(self) -> str:
         return f"<{self.explain()}>"
@@ -160,6 +170,11 @@ def _preprocessing(way: Way, card: ModelCard) -> Preprocessing:
     if isinstance(way, str):
         way = recipe_named(way)
     if isinstance(way, Recipe):
+        if way.pixels is AS_CARD and card.kind not in way.kinds:
+            raise OptionError(
+                f"The recipe {way.name!r} prepares as the card of a {' or '.join(way.kinds)} model "
+                f"says; {card.name} is a {card.kind} model. Name one, such as model='r3d-18'."
+            )
         return way.preprocessing(card)
     if isinstance(way, Model):
         return way.preprocessing
