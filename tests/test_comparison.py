@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from arithmetic import ArithmeticModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -151,6 +154,19 @@ def test_what_cannot_be_compared_is_refused() -> None:
     other = vl.LabelMap(["a", "b", "x"], name="other")
     with pytest.raises(PredictionsError, match="different label maps"):
         vl.Comparison([preds(certain(0)), preds(certain(0), labels=other)])
+
+
+def test_bridges_that_do_not_fit_are_refused_before_the_video_is_read(tmp_path: Path) -> None:
+    models = [ArithmeticModel(name="one"), ArithmeticModel(name="two")]
+    labels = models[0].labels
+    other = vl.LabelMap(["a", "b", "c", "d"], name="other")
+    good = vl.LabelBridge(labels, labels)
+    for second, told in (
+        (vl.LabelBridge(other, labels), "does not start from the labels of arithmetic:two"),
+        (vl.LabelBridge(labels, other), "different label maps"),
+    ):
+        with pytest.raises(PredictionsError, match=told):
+            vl.compare(tmp_path / "none.mp4", models, labels=[good, second])
 
 
 def test_nothing_to_compare_is_an_empty_table() -> None:

@@ -15,6 +15,7 @@ import vidlab as vl
 import vidlab.video
 from vidlab.core.errors import ModelError, OptionError, VideoError
 from vidlab.inference import run
+from vidlab.models.arrays import ArrayModel
 from vidlab.sampling import at_rate
 
 
@@ -203,6 +204,30 @@ class TestClips:
         model = ArithmeticModel(kind="clip", num_frames=50, frame_rate=5.0)
         assert len(vl.predict(clip, model, progress=False)) == 1
 
+    def test_a_network_of_a_fixed_length_gets_the_last_frame_again(self, clip: Path) -> None:
+        known = ArithmeticModel(kind="clip", num_frames=20, frame_rate=5.0)
+        clips = []
+
+        def network(batch: np.ndarray) -> np.ndarray:
+            clips.append(batch.transpose(0, 2, 3, 4, 1)[0])
+            return batch.reshape(1, 3, 20 * 8 * 8).mean(axis=2)  # fails with any other number
+
+        model = ArrayModel(
+            network, backend="own", card=known.card, variant="own", num_threads=1,
+            labels=vl.LabelMap(["r", "g", "b"]), provenance=known.provenance,
+            selection=known.selection,
+        )  # fmt: skip
+        preds = vl.predict(clip, model, progress=False)
+        video = vl.Video(clip)
+        sampled = at_rate(video.pts_seconds, 5.0)
+        expected = [model.preprocessing(video[int(i)].rgb) for i in [*sampled, *sampled[[-1] * 3]]]
+        np.testing.assert_allclose(clips[0], expected, atol=1e-6)
+        assert preds.frame_index.tolist() == [sampled[-1]]
+        assert preds.made_by["sampling"] == {"fps": 5.0, "repeats_of_last_frame": 3}
+        long = vl.predict(clip, model, fps=10, progress=False)
+        assert len(long) == 2
+        assert long.made_by["sampling"] == {"fps": 10.0}
+
     def test_they_cannot_stream(self, clip: Path) -> None:
         with pytest.raises(ModelError, match=r"use predict\(\)"):
             vl.stream(clip, ArithmeticModel(kind="clip"))
@@ -267,6 +292,12 @@ def test_what_is_no_model_is_told(clip: Path, wrong) -> None:
     ):
         with pytest.raises(OptionError, match="A loaded model is needed"):
             call()
+
+
+@pytest.mark.parametrize("wrong", [5, [5], {"a": "tfhub-movinet"}, b"tfhub-movinet"])
+def test_what_is_no_recipe_is_told(clip: Path, wrong) -> None:
+    with pytest.raises(OptionError, match=r"recipe= takes the name of a recipe.*got"):
+        vl.predict(clip, ArithmeticModel(), recipe=wrong, progress=False)
 
 
 def test_what_is_no_video_is_told() -> None:

@@ -119,6 +119,27 @@ def test_which_frames_an_answer_was_given_for_is_kept(tmp_path: Path) -> None:
             make(np.zeros((3, 4), np.float32), clip_start=np.array(wrong))
 
 
+def test_clips_may_end_on_one_frame(tmp_path: Path) -> None:
+    logits = np.eye(4, dtype=np.float32)[[0, 1, 1, 2]] * [[9], [9], [0], [9]]
+    about = {"frame_index": np.array([5, 7, 7, 7]), "clip_start": np.array([0, 1, 2, 2])}
+    preds = make(logits, **about, selection=Selection(max_results=2, score_threshold=0.5))
+    assert preds.table["class_id"].tolist() == [0, 1, 2]  # of the third answer nothing is left
+    assert preds.at_frame(7)["class_id"].tolist() == [2]
+    assert preds.at_frame(6)["class_id"].tolist() == [0]
+    np.testing.assert_allclose(
+        preds.average()[list(LABELS)], softmax(np.float32(logits)).mean(axis=0), rtol=1e-6
+    )
+    preds.save(tmp_path / "p.parquet")
+    again = vl.Predictions.load(tmp_path / "p.parquet")
+    pd.testing.assert_frame_equal(again.table, preds.table)
+    for name in ("logits", "frame_index", "clip_start", "latency_seconds"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(preds, name))
+    with pytest.raises(PredictionsError, match="must increase"):
+        make(logits, frame_index=about["frame_index"])
+    with pytest.raises(PredictionsError, match="never go back"):
+        make(logits, frame_index=np.array([5, 7, 6, 7]), clip_start=np.zeros(4, np.int64))
+
+
 def test_csv_is_the_table(tmp_path: Path) -> None:
     preds = make(np.zeros((2, 4), np.float32))
     preds.save(tmp_path / "p.csv")

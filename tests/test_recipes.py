@@ -27,14 +27,17 @@ SHAPE = (90, 130)
 @pytest.fixture(scope="module")
 def path(tmp_path_factory) -> Path:
     """A video whose every frame is another, 41 frames at 12 a second."""
-    target = tmp_path_factory.mktemp("recipes") / "frames.mp4"
+    return write(tmp_path_factory.mktemp("recipes") / "frames.mp4", NUM_FRAMES)
+
+
+def write(target: Path, num_frames: int) -> Path:
     rng = np.random.default_rng(0)
     scene = cv2.GaussianBlur(rng.integers(0, 256, (200, 300, 3), dtype=np.uint8), (0, 0), 5)
     scene = cv2.normalize(scene, None, 0, 255, cv2.NORM_MINMAX)
     with av.open(str(target), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"crf": "12"})
         stream.height, stream.width, stream.pix_fmt = *SHAPE, "yuv420p"
-        for index in range(NUM_FRAMES):
+        for index in range(num_frames):
             part = scene[index : index + SHAPE[0], 2 * index : 2 * index + SHAPE[1]]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(part), format="rgb24")
             container.mux(stream.encode(frame))
@@ -93,9 +96,8 @@ def five_a_second() -> list[int]:
     return used
 
 
-@pytest.mark.parametrize("ending", ["", ":corrected"])
-def test_tflite_raspberry_pi(ending: str, path: Path, frames: np.ndarray) -> None:
-    used, inputs = stream_frames("tflite-raspberry-pi" + ending, path)
+def test_tflite_raspberry_pi(path: Path, frames: np.ndarray) -> None:
+    used, inputs = stream_frames("tflite-raspberry-pi", path)
     assert used == five_a_second()
     expected = [
         np.float32(cv2.resize(cv2.flip(frames[index], 1), (48, 32)) - 0) / 255 for index in used
@@ -212,17 +214,52 @@ def test_torchvision_spreads_its_clips(fps: float, num_frames: int, clips: int, 
     torch = pytest.importorskip("torch")
     model = Remembering(kind="clip", num_frames=num_frames, frame_rate=fps, clips=clips)
     got = recipe_named("torchvision").clips(vl.Video(path), model.card)
-    # VideoClips: the video's frames at the new rate, a clip from each of them, then
-    # UniformClipSampler.
+    expected = uniform_clips_of(torch, NUM_FRAMES, fps=fps, num_frames=num_frames, clips=clips)
+    assert [clip.tolist() for clip in got] == expected
+
+
+def uniform_clips_of(torch, total: int, *, fps: float, num_frames: int, clips: int) -> list:
+    """VideoClips: frames at the new rate, a clip from each of them; then UniformClipSampler."""
     step = FPS / fps
-    total = math.floor(NUM_FRAMES * fps / FPS)
     if step.is_integer():
-        kept = np.arange(NUM_FRAMES)[:: int(step)]
+        kept = np.arange(total)[:: int(step)]
     else:
-        kept = (torch.arange(total, dtype=torch.float32) * step).floor().to(torch.int64).numpy()
+        count = math.floor(total * fps / FPS)
+        kept = (torch.arange(count, dtype=torch.float32) * step).floor().to(torch.int64).numpy()
     every = [kept[start : start + num_frames] for start in range(len(kept) - num_frames + 1)]
     chosen = torch.linspace(0, len(every) - 1, steps=clips).floor().to(torch.int64)
-    assert [clip.tolist() for clip in got] == [every[at].tolist() for at in chosen.unique()]
+    return [every[at].tolist() for at in chosen]
+
+
+@pytest.mark.parametrize(
+    ("total", "fps", "num_frames", "clips", "weights"),
+    [
+        (15, 15.0, 16, 5, [2, 2, 1]),
+        (18, 15.0, 16, 5, [1] * 5),  # two clips end on one frame: some come twice at 15 a second
+        (13, 15.0, 16, 5, [5]),
+        (28, 15.0, 32, 12, [4, 4, 3, 1]),
+        (26, 7.5, 16, 5, [5]),
+    ],
+)
+def test_torchvisions_mean_is_over_all_its_clips(
+    total: int, fps: float, num_frames: int, clips: int, weights: list, tmp_path: Path
+) -> None:
+    torch = pytest.importorskip("torch")
+    video = vl.Video(write(tmp_path / "short.mp4", total))
+    model = Remembering(kind="clip", num_frames=num_frames, frame_rate=fps, clips=clips)
+    predictions = vl.predict(video, model, recipe="torchvision", progress=False)
+    assert len(predictions) == clips
+    assert len(model.seen) == len(weights)  # a clip that comes again is computed once
+    chosen = uniform_clips_of(torch, total, fps=fps, num_frames=num_frames, clips=clips)
+    assert [chosen.count(each) for each in map(list, dict.fromkeys(map(tuple, chosen)))] == weights
+    pictures = np.stack([model.preprocessing(frame.rgb) for frame in video.frames()])
+    expected = softmax(model.classify(pictures[np.array(chosen)])).mean(axis=0)
+    average = predictions.average()[list(predictions.labels)]
+    np.testing.assert_allclose(average.to_numpy(), expected, rtol=1e-6)
+    predictions.save(tmp_path / "p.parquet")
+    again = vl.Predictions.load(tmp_path / "p.parquet")
+    np.testing.assert_array_equal(again.average(), predictions.average())
+    np.testing.assert_array_equal(again.clip_start, predictions.clip_start)
 
 
 def test_torchvision_refuses_a_video_that_is_too_short(path: Path) -> None:
@@ -248,8 +285,9 @@ def test_every_recipe_runs_on_the_kinds_it_is_for(path: Path) -> None:
 def test_names_that_are_none_are_refused(path: Path) -> None:
     with pytest.raises(OptionError, match="Did you mean 'tfhub-movinet'"):
         recipe_named("tfhub-movinets")
-    with pytest.raises(OptionError, match="nothing to correct"):
-        recipe_named("3d-resnets:corrected")
+    for name in ("3d-resnets:corrected", "tflite-raspberry-pi:corrected"):
+        with pytest.raises(OptionError, match="nothing to correct"):
+            recipe_named(name)
     with pytest.raises(OptionError, match="fps and hop go without"):
         vl.predict(path, Remembering(), recipe="tfhub-movinet", fps=5, progress=False)
 
@@ -258,6 +296,37 @@ def test_a_model_of_a_fixed_size_says_so(path: Path) -> None:
     model = ArithmeticModel(kind="clip", num_frames=16)
     with pytest.raises(ModelError, match="8x8 px only"):
         vl.predict(path, model, recipe="3d-resnets", progress=False)
+
+
+@pytest.mark.parametrize("side", [None, 8])
+def test_a_savedmodel_takes_the_sizes_that_its_signature_says(
+    side: int | None, path: Path, tmp_path: Path
+) -> None:
+    tf = pytest.importorskip("tensorflow")
+    from vidlab.models.backends.tfhub_backend import TFHubModel, load_module
+
+    spec = tf.TensorSpec([None, None, side, side, 3], tf.float32, name="image")
+
+    class Brightness(tf.Module):
+        @tf.function(input_signature=[{"image": spec}])
+        def __call__(self, inputs):
+            return tf.reduce_mean(inputs["image"], axis=[1, 2, 3])
+
+    module = Brightness()
+    serving = tf.function(
+        lambda image: {"classifier_head": module({"image": image})}, input_signature=[spec]
+    )
+    tf.saved_model.save(module, str(tmp_path / "saved"), serving)
+    known = ArithmeticModel(kind="clip", num_classes=3)
+    model = TFHubModel(
+        load_module(tmp_path / "saved", num_threads=1), card=known.card, variant="float",
+        labels=known.labels, provenance=known.provenance, num_threads=1, selection=known.selection,
+    )  # fmt: skip
+    if side is None:
+        assert len(vl.predict(path, model, recipe="movinet-transfer", progress=False)) == 1
+    else:
+        with pytest.raises(ModelError, match="8x8 px only"):
+            vl.predict(path, model, recipe="movinet-transfer", progress=False)
 
 
 def test_probabilities_of_clips_average(path: Path) -> None:

@@ -213,7 +213,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _summary(source: str, predictions: Any) -> dict[str, Any]:
     table = predictions.table
-    last = table[table["frame_index"] == predictions.frame_index[-1]] if len(predictions) else table
+    last = predictions.at_frame(int(predictions.frame_index[-1])) if len(predictions) else table
     summary = {
         "video": source,
         "model": predictions.model,

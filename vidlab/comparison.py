@@ -14,7 +14,7 @@ from vidlab.core.label_bridge import LabelBridge
 from vidlab.core.labels import LabelMap
 from vidlab.inference import Rate, Source, as_video, check_model, run
 from vidlab.models.base import Model
-from vidlab.predictions import Predictions
+from vidlab.predictions import Predictions, check_bridge
 from vidlab.recipes import Recipe
 from vidlab.video import Video
 
@@ -51,7 +51,7 @@ def compare(
 
     Raises:
         OptionError: Fewer than two models, or not as many recipes or bridges as models.
-        PredictionsError: The models' label maps differ.
+        PredictionsError: The models' label maps differ, or the bridges do not fit them.
         VideoError: Not one frame could be read.
     """
     if isinstance(models, Model):
@@ -63,8 +63,8 @@ def compare(
     if len(loaded) < 2:
         raise OptionError(f"A comparison needs at least two models; got {len(loaded)}.")
     bridges = _bridges(loaded, labels)
-    if bridges is None:
-        _check_same_labels([(model.title, model.labels) for model in loaded])
+    targets = [each.labels for each in bridges or loaded]
+    _check_same_labels([(each.title, target) for each, target in zip(loaded, targets, strict=True)])
     source = as_video(video)
     found = run(source, loaded, fps=fps, recipe=recipe, progress=progress)
     if bridges is not None:
@@ -85,6 +85,8 @@ def _bridges(
             f"labels= takes a label map, or one LabelBridge for each of the {len(models)} models; "
             f"got {labels!r:.200}."
         )
+    for model, bridge in zip(models, bridges, strict=True):
+        check_bridge(bridge, model.labels, model.title)
     return bridges
 
 

@@ -27,6 +27,7 @@ import vidlab
 from vidlab.core.console import progress as progress_bar
 from vidlab.core.errors import ModelError, OptionError, VideoError
 from vidlab.core.probabilities import softmax
+from vidlab.models.arrays import ArrayModel
 from vidlab.models.base import Model, Selection
 from vidlab.predictions import Predictions
 from vidlab.recipes import BLACK, Indices, Recipe, recipe_named
@@ -83,7 +84,8 @@ def predict(
 
     Returns:
         The predictions. A streaming model answers after each sampled frame, a clip model after
-        the last frame of each clip.
+        the last frame of each clip. A video shorter than one clip is a short clip where the model
+        takes any number of frames, or else filled up with its last frame.
 
     Raises:
         VideoError: Not one frame could be read.
@@ -447,7 +449,7 @@ class _Runner(ABC):
     def __init__(self, model: Model, feed: _Feed, sampling: Mapping[str, Any]) -> None:
         self.model = model
         self.feed = feed
-        self.sampling = sampling
+        self.sampling = dict(sampling)
         # Each call's frames, times and latencies, appended as one: Ctrl-C may come between any
         # two statements. Logits beyond what is listed here do not count.
         self.answers: list[tuple[Sequence[int], Sequence[float], Sequence[float]]] = []
@@ -515,7 +517,11 @@ class _StreamRunner(_Runner):
 
 
 class _ClipRunner(_Runner):
-    """Answers after each clip; what is left at the end is seen in one last, overlapping clip."""
+    """Answers after each clip; what is left at the end is seen in one last, overlapping clip.
+
+    Where there is nothing to overlap with, a network that takes a fixed number of frames gets the
+    last one again and again.
+    """
 
     def __init__(
         self, model: Model, feed: _Feed, sampling: Mapping[str, Any], hop: int | None
@@ -540,7 +546,12 @@ class _ClipRunner(_Runner):
             self._answer()
 
     def _answer(self) -> None:
-        clip = np.stack([pixels for _, _, pixels in self._waiting])
+        frames = [pixels for _, _, pixels in self._waiting]
+        missing = self._length - len(frames)
+        if missing and isinstance(self.model, ArrayModel):
+            frames += frames[-1:] * missing
+            self.sampling["repeats_of_last_frame"] = missing
+        clip = np.stack(frames)
         begin = time.perf_counter()
         logits = self.model.classify(clip[None])
         latency = time.perf_counter() - begin
@@ -558,6 +569,7 @@ class _GivenClipRunner(_Runner):
     ) -> None:
         super().__init__(model, feed, sampling)
         self._clips = deque(clips)
+        self._last: tuple[Indices, NDArray[np.float32]] | None = None
         self._black = np.zeros((*model.preprocessing.size_px, 3), dtype=np.float32)
 
     def push(self, index: int, pts_seconds: float, pixels: NDArray[np.float32]) -> None:
@@ -571,11 +583,15 @@ class _GivenClipRunner(_Runner):
         """Nothing waits: a clip whose frames did not all come has no answer."""
 
     def _answer(self, clip: Indices) -> None:
-        here = {index: pixels for index, _, pixels in self._waiting}
-        frames = np.stack([self._black if i == BLACK else here[i] for i in clip.tolist()])
-        begin = time.perf_counter()
-        logits = self.model.classify(frames[None])
-        latency = time.perf_counter() - begin
+        if self._last is not None and np.array_equal(self._last[0], clip):
+            logits, latency = self._last[1], np.nan  # computed already
+        else:
+            here = {index: pixels for index, _, pixels in self._waiting}
+            frames = np.stack([self._black if i == BLACK else here[i] for i in clip.tolist()])
+            begin = time.perf_counter()
+            logits = self.model.classify(frames[None])
+            latency = time.perf_counter() - begin
+            self._last = clip, logits
         index, pts_seconds, _ = self._waiting[-1]
         self._clip_starts.append(_first(clip))
         self._add([index], [pts_seconds], [latency], logits)
@@ -611,11 +627,15 @@ def _runner(model: Model, *, fps: Rate, hop: int | None) -> _Runner:
 def _recipe_of_each(
     models: Sequence[Model], recipe: str | Recipe | Sequence[str | Recipe | None] | None
 ) -> list[Recipe | None]:
-    given = (
-        [recipe] * len(models)
-        if recipe is None or isinstance(recipe, (str, Recipe))
-        else list(recipe)
-    )
+    is_one = recipe is None or isinstance(recipe, (str, Recipe))
+    given: Any = [recipe] * len(models) if is_one else recipe
+    if not isinstance(given, Sequence) or not all(
+        each is None or isinstance(each, (str, Recipe)) for each in given
+    ):
+        raise OptionError(
+            "recipe= takes the name of a recipe or a Recipe, or a list of one for each model, None "
+            f"for its own way; got {recipe!r:.200}."
+        )
     if len(given) != len(models):
         raise OptionError(f"{len(models)} models need as many recipes; got {len(given)}.")
     return [recipe_named(each) if isinstance(each, str) else each for each in given]
@@ -704,7 +724,7 @@ def _made_by(video: Video, runner: _Runner, elapsed: float) -> dict[str, Any]:
         "num_threads": model.num_threads,
         "answers_per_call": model.chunk_frames if model.card.answers_every_frame else 1,
         "preprocessing": model.preprocessing.as_dict(),
-        "sampling": dict(runner.sampling),
+        "sampling": runner.sampling,
         "video": {
             "name": video.name,
             "width": video.width,

@@ -32,7 +32,7 @@ TABLE_COLUMNS = (
 )  # fmt: skip
 
 _FORMAT = "vidlab.predictions/1"
-# Frame-level columns of the Parquet file, filled in each frame's first row only.
+# Columns of the Parquet file that are filled in each answer's first row only.
 _FRAME_COLUMNS = ("frame_logits", "frame_latency_seconds")
 
 
@@ -46,10 +46,12 @@ class Predictions:
         title: Name that tells this model from others, such as
             ``"litert:movinet-a0-stream (int8)"``.
         labels: Label of each logit.
-        frame_index: int64 ``[N]``, increasing; the frame each answer was given after.
+        frame_index: int64 ``[N]``, increasing; the frame each answer was given after. Answers for
+            clips may share their last frame.
         time_seconds: float64 ``[N]``, the presentation timestamps of those frames.
         logits: float32 ``[N, num_classes]``.
-        latency_seconds: float32 ``[N]``, computing time per frame, without decoding.
+        latency_seconds: float32 ``[N]``, computing time per frame, without decoding; NaN where
+            it is not known, or a clip's answer was there already.
         clip_start: int64 ``[N]``, the first frame that each answer was given for, where a model
             answers whole clips; None where it answers after every frame.
         selection: Which answers go into the table.
@@ -107,8 +109,12 @@ class Predictions:
                 raise PredictionsError(
                     "clip_start names for each answer a frame that is not after frame_index."
                 )
-        if num_frames > 1 and not (np.diff(self.frame_index) > 0).all():
-            raise PredictionsError("frame_index must increase from row to row.")
+        steps = np.diff(self.frame_index)
+        if (steps < (1 if self.clip_start is None else 0)).any():
+            raise PredictionsError(
+                "frame_index must increase from row to row; answers for clips (clip_start) may "
+                "share a frame, but never go back."
+            )
         if not np.isfinite(self.logits).all():
             row = int(np.flatnonzero(~np.isfinite(self.logits).all(axis=1))[0])
             raise PredictionsError(
@@ -120,6 +126,7 @@ class Predictions:
         self.stopped = stopped
         self._probabilities: NDArray[np.float32] | None = None
         self._table: pd.DataFrame | None = None
+        self._answers = np.empty(0, dtype=np.int64)  # for each of the table's rows its answer
 
     @property
     def complete(self) -> bool:
@@ -135,17 +142,18 @@ class Predictions:
 
     @property
     def table(self) -> pd.DataFrame:
-        """Tidy table, one row per frame and rank, ordered by frame and rank.
+        """Tidy table, one row per answer and rank, ordered by frame and rank.
 
         Columns ``video, model, backend, frame_index, time_seconds, rank, class_id, label,
-        logit, probability``; rank 1 is the most probable label. Each call gives a copy.
+        logit, probability``; rank 1 is the most probable label. Clips that end on one frame
+        come one after the other. Each call gives a copy.
         """
         if self._table is None:
             self._table = self._make_table()
         return self._table.copy()
 
     def top1(self) -> pd.DataFrame:
-        """Return the most probable label of each frame, whatever the table's options.
+        """Return the most probable label of each answer, whatever the table's options.
 
         Returns:
             Columns ``frame_index, time_seconds, class_id, label, probability``.
@@ -166,7 +174,8 @@ class Predictions:
     def average(self) -> pd.Series[float]:
         """Return each label's mean probability over all answers, the most probable first.
 
-        It is how a video is judged by its clips.
+        It is how a video is judged by its clips. A clip that its recipe takes several times
+        weighs as much as several.
         """
         import pandas as pd
 
@@ -187,10 +196,7 @@ class Predictions:
         Raises:
             PredictionsError: The bridge is from other labels than these.
         """
-        if bridge.source != self.labels:
-            raise PredictionsError(
-                f"{bridge!r} does not start from the labels of {self.title}, {self.labels.name}."
-            )
+        check_bridge(bridge, self.labels, self.title)
         return self._with(
             bridge(self.probabilities),
             labels=bridge.labels,
@@ -229,17 +235,17 @@ class Predictions:
         """Return the rows that hold while a frame is on screen.
 
         An answer holds from its frame until the next sampled one; before the first there is
-        none, and the table is empty.
+        none, and the table is empty. Of clips that end on one frame, the last one's holds.
         """
         row = int(np.searchsorted(self.frame_index, frame_index, side="right")) - 1
         table = self.table
         if row < 0:
             return table.iloc[:0]
-        rows: pd.DataFrame = table[table["frame_index"] == self.frame_index[row]]
+        rows: pd.DataFrame = table[self._answers == row]
         return rows.reset_index(drop=True)
 
     def __len__(self) -> int:
-        """Return the number of sampled frames."""
+        """Return the number of answers."""
         return len(self.frame_index)
 
     def __repr__(self) -> str:
@@ -256,7 +262,7 @@ class Predictions:
         """Write everything to one Parquet file, or the tidy table to a ``.csv``.
 
         The Parquet file opens in any reader as the tidy table, with two columns more: each
-        frame's full logits and latency, in the frame's first row. The write is atomic; missing
+        answer's full logits and latency, in the answer's first row. The write is atomic; missing
         folders are made.
 
         Raises:
@@ -329,7 +335,8 @@ class Predictions:
         chosen = self.probabilities[rows, ids]
         keep = chosen >= self.selection.score_threshold
         rank = np.tile(np.arange(1, count + 1, dtype=np.int64), len(self))
-        rows, ids, rank = rows[keep], ids[keep], rank[keep]
+        self._answers = rows = rows[keep]
+        ids, rank = ids[keep], rank[keep]
         names = np.asarray(list(self.labels), dtype=object)
         size = len(rows)
         return pd.DataFrame(
@@ -354,17 +361,25 @@ class Predictions:
         import pyarrow.parquet as pq
 
         table = self.table
-        # A frame whose every answer fell below the threshold still has its logits to keep.
-        absent = np.setdiff1d(self.frame_index, table["frame_index"].to_numpy())
+        answers = self._answers
+        # An answer whose every label fell below the threshold still has its logits to keep.
+        absent = np.setdiff1d(np.arange(len(self)), answers)
         if len(absent):
-            rows = np.searchsorted(self.frame_index, absent)
-            blank = pd.DataFrame({"frame_index": absent, "time_seconds": self.time_seconds[rows]})
-            table = pd.concat([table, blank], ignore_index=True)
-            table = table.sort_values("frame_index", kind="stable", ignore_index=True)
+            blank = pd.DataFrame(
+                {
+                    "frame_index": self.frame_index[absent],
+                    "time_seconds": self.time_seconds[absent],
+                }
+            )
+            answers = np.concatenate([answers, absent])
+            order = np.argsort(answers, kind="stable")
+            answers = answers[order]
+            table = pd.concat([table, blank], ignore_index=True).iloc[order]
+            table = table.reset_index(drop=True)
             table["rank"] = table["rank"].astype("Int64")
             table["class_id"] = table["class_id"].astype("Int64")
         arrow = pa.Table.from_pandas(table, preserve_index=False)
-        first = ~table["frame_index"].duplicated().to_numpy()
+        first = np.diff(answers, prepend=-1) > 0
         lengths = np.where(first, len(self.labels), 0)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         logits = pa.ListArray.from_arrays(
@@ -436,4 +451,16 @@ class Predictions:
             selection=Selection(**header["selection"]),
             made_by=header["made_by"],
             stopped=header["stopped"],
+        )
+
+
+def check_bridge(bridge: LabelBridge, labels: LabelMap, title: str) -> None:
+    """Refuse a bridge that does not start from a model's labels.
+
+    Raises:
+        PredictionsError: With both.
+    """
+    if bridge.source != labels:
+        raise PredictionsError(
+            f"{bridge!r} does not start from the labels of {title}, {labels.name}."
         )

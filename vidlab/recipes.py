@@ -92,7 +92,8 @@ class Recipe:
     def clips(self, video: Video, card: ModelCard) -> list[Indices] | None:
         """Return the frames of each clip, in the order of the clips' last frames.
 
-        `BLACK` stands for a picture of zeros. Clips of the same frames are given once.
+        `BLACK` stands for a picture of zeros. A clip that the source takes several times is given
+        as often: it weighs more in the mean.
 
         Returns:
             int64 ``[num_frames]`` each; None where the model answers for each frame.
@@ -104,16 +105,16 @@ class Recipe:
         frames = self.frame_indices(video, card)
         if self.group is None or card.answers_every_frame:
             return None
-        found: dict[bytes, Indices] = {}
-        for places in self.group(len(frames), card):
-            clip = np.where(places == BLACK, BLACK, frames[places])
-            found.setdefault(clip.tobytes(), clip)
+        found = [
+            np.where(places == BLACK, BLACK, frames[places])
+            for places in self.group(len(frames), card)
+        ]
         if not found:
             raise SamplingError(
                 f"{video.name} has {len(frames)} frames for the recipe {self.name!r}, which is "
                 "too few for one clip."
             )
-        return list(found.values())
+        return found
 
     def check_kind(self, card: ModelCard) -> None:
         """Refuse a model that the recipe is not for.
@@ -135,14 +136,14 @@ def recipe_named(name: str) -> Recipe:
         name: Its name; ``":corrected"`` at the end asks for the one without the source's fault.
 
     Raises:
-        OptionError: There is none of that name, or no fault is known of its source.
+        OptionError: There is none of that name, or it repeats no fault of its source.
     """
     known = _recipes()
     if name in known:
         return known[name]
     base = name.removesuffix(CORRECTED)
     if base in known:
-        raise OptionError(f"No fault of {base!r} is known; there is nothing to correct.")
+        raise OptionError(f"The recipe {base!r} repeats no fault; there is nothing to correct.")
     raise OptionError(
         f"No recipe is called {name!r}; there are {', '.join(known)}." + did_you_mean(name, known)
     )
@@ -249,11 +250,11 @@ _FAITHFUL = (
         name="tflite-raspberry-pi",
         title="TensorFlow Lite sample for the Raspberry Pi",
         source=f"{_TFLITE}/raspberry_pi",
-        about="Each frame is mirrored and stretched; 5 a second, with a tenth of slack.",
+        about="Each frame is mirrored and stretched; 5 a second, with a tenth of slack. Its "
+        "softmax, which overflows with logits above 88, is not repeated.",
         kinds=("stream",),
         pixels={"mirror": True, "resampling": "opencv"},
         pick=gated(5.0, 0.1),
-        fault="Its softmax does not subtract the maximum: logits above 88 overflow.",
     ),
     Recipe(
         name="tflite-android",
@@ -355,7 +356,6 @@ _FAITHFUL = (
 )  # fmt: skip
 
 _CORRECTIONS: dict[str, dict[str, Any]] = {
-    "tflite-raspberry-pi": {},
     "tfhub-movinet": {"keeps_first_answer": False},
     "opencv-activity-batch": {"group": sliding(tail="pad")},
     "opencv-sample": {"group": sliding(tail="pad")},
