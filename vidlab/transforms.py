@@ -150,8 +150,8 @@ class Preprocessing:
     @property
     def value_range(self) -> tuple[float, float]:
         """The least and the greatest value that a pixel can get."""
-        ends = [(np.array([0.0, 255.0]) / self.scale - m) / s for m, s in zip(self.mean, self.std, strict=True)]
-        return float(np.min(ends)), float(np.max(ends))
+        black, white = ((np.full(3, px / self.scale) - self.mean) / self.std for px in (0, 255))
+        return float(black.min()), float(white.max())
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Prepare one frame.
