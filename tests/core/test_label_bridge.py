@@ -52,10 +52,52 @@ def test_probabilities_still_sum_to_one(seed: int, rows: int) -> None:
 
 def test_kinetics_400_to_600() -> None:
     bridge = vl.LabelBridge("kinetics-400", "kinetics-600")
-    assert len(bridge.counterparts) == 378
-    assert len(set(bridge.counterparts.values())) == 378
+    assert len(bridge.counterparts) == 379
+    assert len(set(bridge.counterparts.values())) == 379
     assert bridge.counterparts["skiing crosscountry"] == "skiing crosscountry"
     assert "gargling" in bridge.unmapped
+    assert {each: to for each, to in bridge.counterparts.items() if "American" in each} == {
+        "passing American football (in game)": "passing American football (in game)",
+        "passing American football (not in game)": "passing american football (not in game)",
+    }
+
+
+def test_kinetics_600_to_400_is_the_way_back() -> None:
+    there = vl.LabelBridge("kinetics-400", "kinetics-600").counterparts
+    back = vl.LabelBridge("kinetics-600", "kinetics-400").counterparts
+    assert back == {to: label for label, to in there.items()}
+    assert back["inflating balloons"] == "balloon blowing"
+
+
+@pytest.mark.parametrize(
+    ("label", "target", "counterpart"),
+    [
+        ("Curling (Sport)", ["curling (hair)", "curling (sport)"], "curling (sport)"),
+        ("curling (sport)", ["curling", "Curling (sport)"], "Curling (sport)"),
+        ("curling (sport)", ["curling", "shaving"], "curling"),
+        ("curling", ["curling (sport)", "shaving"], "curling (sport)"),
+        ("passing (in game)", ["passing (not in game)"], None),
+        ("(a)", ["(z)"], None),
+        ("???", ["!!!"], None),
+    ],
+)
+def test_case_comes_before_brackets(label: str, target: list[str], counterpart: str | None) -> None:
+    bridge = vl.LabelBridge(vl.LabelMap([label]), vl.LabelMap(target))
+    assert bridge.counterparts.get(label) == counterpart
+
+
+@pytest.mark.parametrize("mapping", [["a", "b"], "jogging", 3])
+def test_a_mapping_that_is_none_is_refused(mapping: object) -> None:
+    with pytest.raises(LabelMapError, match=r"'Curling \(hair\)': 'jogging'.*; got .* of type"):
+        vl.LabelBridge(SOURCE, TARGET, mapping=mapping)
+
+
+@pytest.mark.parametrize("labels", [["jogging"], None])
+def test_labels_that_are_no_map_are_refused(labels: object) -> None:
+    with pytest.raises(LabelMapError, match="source must be a LabelMap"):
+        vl.LabelBridge(labels, TARGET)
+    with pytest.raises(LabelMapError, match="target must be a LabelMap"):
+        vl.LabelBridge(SOURCE, labels)
 
 
 @pytest.mark.parametrize("mapping", [{"joging": "running"}, {"jogging": "runing"}])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from vidlab.core.labels import LabelMap
 UNMAPPED = "unmapped"
 """Label of what has no counterpart."""
 
-# Kinetics-400 classes that Kinetics-600 has under another name.
+# Kinetics-400 classes that Kinetics-600 has under another name; it is read both ways.
 _RENAMED = {
     "balloon blowing": "inflating balloons",
     "dying hair": "dyeing hair",
@@ -22,14 +23,16 @@ _RENAMED = {
     "making bed": "making the bed",
     "tying tie": "tying necktie",
 }
+_OTHER_NAMES = _RENAMED | {new: old for old, new in _RENAMED.items()}
 
 
 class LabelBridge:
     """Carries probabilities over from one label map to another.
 
-    Labels that are spelled the same but for case, punctuation and remarks in brackets are
-    counterparts, as are those that Kinetics renamed. What has no counterpart is summed up as
-    ``"unmapped"``, so probabilities still sum to 1.
+    Labels that are spelled the same but for case and punctuation are counterparts; else those that
+    are the same without the remark in brackets that one of them has; else those that Kinetics
+    renamed, either way. What has no counterpart is summed up as ``"unmapped"``, so probabilities
+    still sum to 1.
 
     Args:
         source: A model's label map, or the name of one that ships with vidlab.
@@ -44,7 +47,8 @@ class LabelBridge:
         counterparts: Label of `source` to label of `target`; only those that have one.
 
     Raises:
-        LabelMapError: There is no such label map, or `mapping` names a label that is in none.
+        LabelMapError: There is no such label map, or `mapping` is no mapping or names a label that
+            is in none.
 
     Examples:
         >>> bridge = LabelBridge("kinetics-400", "kinetics-600")
@@ -59,10 +63,16 @@ class LabelBridge:
         *,
         mapping: Mapping[str, str | None] | None = None,
     ) -> None:
-        self.source = LabelMap.named(source) if isinstance(source, str) else source
-        self.target = LabelMap.named(target) if isinstance(target, str) else target
+        self.source = _label_map(source, "source")
+        self.target = _label_map(target, "target")
         if UNMAPPED in self.target:
             raise LabelMapError(f"{self.target.name} has a label {UNMAPPED!r} of its own.")
+        if not (mapping is None or isinstance(mapping, Mapping)):
+            raise LabelMapError(
+                "mapping goes from labels of the source to labels of the target, as in "
+                f"{{{self.source[0]!r}: {self.target[0]!r}}}; got {repr(mapping)[:80]}, of type "
+                f"{type(mapping).__name__}."
+            )
         found = self._by_spelling()
         for label, counterpart in (mapping or {}).items():
             self.source.id_of(label)
@@ -81,17 +91,21 @@ class LabelBridge:
             self._carry[row, to] = 1.0
 
     def _by_spelling(self) -> dict[str, str]:
-        by_spelling: dict[str, str | None] = {}
-        for label in self.target:
-            spelled = _spelled(label)
-            # Two labels of one spelling: neither is the counterpart.
-            by_spelling[spelled] = None if spelled in by_spelling else label
+        by_words = _unique(self.target, _words)
+        by_plain_words = _unique(self.target, _plain_words)
+
+        def like(label: str) -> str | None:
+            if label in self.target:
+                return label
+            if (same := by_words.get(_words(label))) is not None:
+                return same
+            plain = by_plain_words.get(_plain_words(label))
+            # "(in game)" is not "(not in game)": of two remarks nothing is known.
+            return None if plain is None or ("(" in label and "(" in plain) else plain
+
         found = {}
         for label in self.source:
-            renamed = _RENAMED.get(label, "")
-            counterpart = (label if label in self.target else by_spelling.get(_spelled(label))) or (
-                renamed if renamed in self.target else None
-            )
+            counterpart = like(label) or like(_OTHER_NAMES.get(label, ""))
             if counterpart is not None:
                 found[label] = counterpart
         return found
@@ -130,6 +144,33 @@ class LabelBridge:
         )
 
 
-def _spelled(label: str) -> str:
+def _label_map(given: LabelMap | str, what: str) -> LabelMap:
+    if isinstance(given, str):
+        return LabelMap.named(given)
+    if not isinstance(given, LabelMap):
+        raise LabelMapError(
+            f"{what} must be a LabelMap, or the name of one such as 'kinetics-400'; got "
+            f"{repr(given)[:80]}, of type {type(given).__name__}. Of a list of labels make one "
+            "with vidlab.LabelMap(labels)."
+        )
+    return given
+
+
+def _unique(labels: LabelMap, spelling: Callable[[str], str]) -> dict[str, str]:
+    """Return labels by their spelling, without those that share theirs or have none."""
+    spelled = Counter(map(spelling, labels))
+    return {
+        spelling(label): label
+        for label in labels
+        if spelling(label) and spelled[spelling(label)] == 1
+    }
+
+
+def _words(label: str) -> str:
+    """Return a label's words in lower case; brackets count."""
+    return " ".join(re.findall(r"\w+|[()]", label.casefold()))
+
+
+def _plain_words(label: str) -> str:
     """Return a label's words in lower case, without remarks in brackets."""
-    return " ".join(re.findall(r"\w+", re.sub(r"\(.*?\)", " ", label.lower())))
+    return _words(re.sub(r"\(.*?\)", " ", label))
