@@ -5,8 +5,8 @@
 
 Each runtime runs as vidlab's users run it, through ``load_model`` and ``step``. They take turns,
 pass by pass, so that other load on the machine falls on all alike; the figure is the median over
-all steps of all passes. Decoding and scaling are not counted. Beside the speed stands what it costs:
-the published top-1 of these weights, and how far any probability is from PyTorch's.
+all steps of all passes. Decoding and scaling are not counted. Beside the speed stands what it
+costs: the published top-1 of these weights, and how far any probability is from PyTorch's.
 """
 
 from __future__ import annotations

@@ -21,6 +21,9 @@ from vidlab.transforms import Preprocessing, Step, StepKind
 if TYPE_CHECKING:
     import pandas as pd
 
+# So that all steps of most recipes are in a notebook's width.
+_PICTURE_PX = 96
+
 Way = str | Recipe | Model | Preprocessing
 
 
@@ -30,7 +33,7 @@ def explain_preprocessing(
     second: Way,
     *,
     model: Model | ModelCard | str = KINETICS_MODEL,
-    frame_index: int = 0,
+    frame_index: int | None = None,
 ) -> PreprocessingComparison:
     """Take a frame through two recipes, and find the first step where they part.
 
@@ -40,7 +43,7 @@ def explain_preprocessing(
         second: Likewise.
         model: What the recipes prepare for, which says how large the input is, and all the rest
             where a recipe prepares as the model's card says.
-        frame_index: The frame.
+        frame_index: The frame; None takes the one in the middle, for many videos begin in black.
 
     Returns:
         The steps of both, which show themselves in a notebook.
@@ -53,7 +56,8 @@ def explain_preprocessing(
     """
     card = card_named(model) if isinstance(model, str) else model
     card = card.card if isinstance(card, Model) else card
-    rgb = as_video(video).frame_at(frame_index).rgb
+    video = as_video(video)
+    rgb = video.frame_at(len(video) // 2 if frame_index is None else frame_index).rgb
     return PreprocessingComparison(
         rgb, [(_name(way), _preprocessing(way, card)) for way in (first, second)]
     )
@@ -124,13 +128,15 @@ class PreprocessingComparison:
         return f"<{self.explain()}>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        width = len(self._kinds()) + 1
         rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>{self._pictures(steps)}</tr>"
+            f"<tr><th colspan='{width}' style='text-align:left'>{html.escape(name)}</th></tr>"
+            f"<tr>{self._pictures(steps)}</tr>"
             for name, steps in zip(self.names, self.steps, strict=True)
         )
         page = (
             f"<p>{html.escape(self.explain())}</p>"
-            "<div style='overflow-x:auto'><table class='vl-steps' style='border-spacing:8px'>"
+            "<div style='overflow-x:auto'><table class='vl-steps'>"
             f"{rows}</table></div>"
         )
         return {"text/plain": repr(self), "text/html": page}
@@ -150,10 +156,10 @@ class PreprocessingComparison:
         picture, span = _visible(pixels)
         border = "3px solid #d55e00" if is_first else "1px solid #8888"
         return (
-            "<td style='text-align:center;vertical-align:top'>"
+            "<td style='text-align:center;vertical-align:top;padding:4px'>"
             f"<img alt='{html.escape(words)}' src='{data_url(png(picture), mime='image/png')}' "
-            f"style='height:112px;max-width:none;image-rendering:auto;border:{border}'>"
-            f"<div style='font-size:smaller;max-width:14em'>{html.escape(words)}<br>{span}</div>"
+            f"style='max-height:{_PICTURE_PX}px;max-width:{_PICTURE_PX}px;border:{border}'>"
+            f"<div style='max-width:{_PICTURE_PX}px'>{html.escape(words)}<br>{span}</div>"
             "</td>"
         )
 

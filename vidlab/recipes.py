@@ -151,9 +151,9 @@ def recipe_named(name: str) -> Recipe:
 
 def list_recipes() -> pd.DataFrame:
     """Return every recipe: columns ``recipe, title, models, about, fault, source``."""
-    import pandas as pd
+    from vidlab.core.listing import Listing
 
-    return pd.DataFrame(
+    return Listing(
         [
             (item.name, item.title, ", ".join(item.kinds), item.about, item.fault, item.source)
             for item in _recipes().values()

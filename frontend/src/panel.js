@@ -111,7 +111,7 @@ export class Panel {
     if (which === cells.which) return;
     cells.which = which;
     const label = this.told.labels[which];
-    cells.name.textContent = label?.name ?? (rank === 0 ? this.texts.noPrediction : "");
+    cells.name.textContent = label?.name ?? (rank === 0 ? this.texts.noPredictionHere : "");
     cells.element.title = label?.name ?? "";
     const fresh = chip(label);
     cells.chip.replaceWith(fresh);

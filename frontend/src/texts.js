@@ -54,7 +54,6 @@ const ENGLISH = {
   zoomAll: "Whole video (0)",
 
   topOf: (/** @type {number} */ count, /** @type {string} */ title) => `Top ${count} of ${title}`,
-  noPrediction: "no prediction for this frame",
   right: "right",
   wrong: "wrong",
   rightShare: (/** @type {string} */ share) => `✓ ${share}`,
@@ -216,7 +215,6 @@ const KOREAN = {
   zoomAll: "전체 보기 (0)",
 
   topOf: (count, title) => `${title}의 상위 ${count}개 예측`,
-  noPrediction: "이 프레임에는 예측이 없습니다",
   right: "맞음",
   wrong: "틀림",
   rightShare: (share) => `✓ ${share}`,

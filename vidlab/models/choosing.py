@@ -66,13 +66,13 @@ def quickest(able: Sequence[str], load: Callable[[str], Model]) -> str:
     if not models:
         raise OptionError(f"None of {', '.join(able)} runs it; what each said is above.")
     table = _table(models, runs)
-    say("auto: measured on this machine, the quickest is taken")
+    threads = models[0].num_threads
+    say(f"auto: measured here with {threads} thread{'s'[: threads > 1]}; the quickest is taken")
     for row in table.to_dict("records"):
         top1 = f", top-1 {row['top1']:.1f} %" if (row["top1"] or 0) > 0 else ""
         say(
-            f"  {row['model']}: {row['ms_per_frame']:.1f} ms a frame, {row['frames_per_call']} at "
-            f"once, {row['num_threads']} threads{top1}, answers within "
-            f"{row['largest_difference']:.1g}"
+            f"  {row['model']}: {row['ms_per_frame']:.1f} ms a frame ({row['frames_per_call']} at "
+            f"once){top1}, off by {row['largest_difference']:.1g}"
         )
     return str(table["backend"].iloc[0])
 

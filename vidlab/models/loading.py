@@ -246,7 +246,7 @@ def list_models() -> pd.DataFrame:
         content has the card's checksum, ``"damaged"`` where it has another, ``"unknown"`` where
         no checksum is known, and empty where nothing is here.
     """
-    import pandas as pd
+    from vidlab.core.listing import Listing
 
     lookup.check_mirror()
     rows = []
@@ -280,7 +280,7 @@ def list_models() -> pd.DataFrame:
                     "note": note,
                 }
             )
-    return pd.DataFrame(rows)
+    return Listing(rows)
 
 
 def download_model(name: str, *, variant: str | None = None) -> Path:
