@@ -24,7 +24,7 @@ import numpy as np
 
 import vidlab as vl
 from vidlab.certificate import read_frames
-from vidlab.inference import processor_name
+from vidlab.feeding import processor_name
 from vidlab.models import Model
 from vidlab.models.export import TARGETS
 

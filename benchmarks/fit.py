@@ -23,7 +23,7 @@ from pathlib import Path
 import vidlab as vl
 from vidlab.datasets import render_clip
 from vidlab.datasets.writing import write_video
-from vidlab.inference import processor_name
+from vidlab.feeding import processor_name
 from vidlab.models.base import default_num_threads
 
 LABELS = ("clapping", "high kick", "push up")

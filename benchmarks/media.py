@@ -28,7 +28,7 @@ import av
 import numpy as np
 
 import vidlab as vl
-from vidlab.inference import processor_name
+from vidlab.feeding import processor_name
 from vidlab.widgets.media import MediaServer, plan, poster_of
 
 FPS, KEYFRAME_SECONDS, LOOP_SECONDS = 25, 10, 60

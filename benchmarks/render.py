@@ -21,7 +21,7 @@ from pathlib import Path
 import PIL
 
 from vidlab.datasets import STICK_ACTIONS, render_clip
-from vidlab.inference import processor_name
+from vidlab.feeding import processor_name
 
 GOAL_FPS = 60.0
 

@@ -25,7 +25,7 @@ import numpy as np
 
 import vidlab as vl
 from vidlab.core.probabilities import softmax
-from vidlab.inference import processor_name
+from vidlab.feeding import processor_name
 from vidlab.models import Model
 
 REFERENCE = "litert, steps"

@@ -56,6 +56,7 @@ PUBLIC_NAMES = {
     "sample_videos",
     "stream",
     "time_models",
+    "pose",
 }
 WEIGHTS = "vidlab/models/weights/"
 HEAVY = {"matplotlib", "tensorflow", "tensorflow_hub", "tf_keras", "torch", "torchvision"}

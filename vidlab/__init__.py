@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vidlab import datasets as datasets
+    from vidlab import pose as pose
     from vidlab.clip_dataset import ClipDataset as ClipDataset
     from vidlab.clip_dataset import ClipStream as ClipStream
     from vidlab.comparison import Comparison as Comparison
@@ -87,7 +88,7 @@ _HOME_OF = {
 }
 
 # Parts of vidlab that are used by their own name, as vidlab.datasets.
-_MODULES = ("datasets",)
+_MODULES = ("datasets", "pose")
 
 __all__ = sorted([*_HOME_OF, *_MODULES])
 

@@ -254,7 +254,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 def was_interrupted(predictions: Predictions) -> bool:
     """Tell whether Ctrl-C ended the run."""
-    from vidlab.inference import INTERRUPTED
+    from vidlab.feeding import INTERRUPTED
 
     return (predictions.stopped or "").startswith(INTERRUPTED)
 

@@ -7,51 +7,44 @@ work at once and memory does not grow with the video.
 from __future__ import annotations
 
 import os
-import platform
-import queue
-import threading
 import time
 import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from importlib import metadata
-from typing import Any, BinaryIO, Literal, cast
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO, Literal, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-import vidlab
-from vidlab.core.console import progress as progress_bar
-from vidlab.core.errors import ModelError, OptionError, VideoError
+from vidlab.core.errors import ModelError, OptionError
 from vidlab.core.probabilities import softmax
+from vidlab.feeding import Decoder, Feed, drive, record
 from vidlab.models.arrays import ArrayModel
 from vidlab.models.base import Model, Selection
+from vidlab.models.pose.base import PoseModel
+from vidlab.pose.finding import find_poses
+from vidlab.pose.poses import Poses
 from vidlab.predictions import Predictions
 from vidlab.recipes import BLACK, Indices, Recipe, recipe_named
-from vidlab.sampling import RateSampler
-from vidlab.transforms import Preprocessing
 from vidlab.video import Frame, Video
 
 Source = Video | str | os.PathLike[str] | bytes | BinaryIO
 Rate = float | Literal["source"] | None
 
-#: What ``Predictions.stopped`` begins with after Ctrl-C.
-INTERRUPTED = "interrupted by the user"
 
-# How many sampled frames decoding may run ahead of the models: enough to keep it going while a
-# chunk is computed, and bounded also where one decoded 4K picture is 12 MB.
-_AHEAD_FRAMES = 12
+@overload
+def predict(video: Source, model: Model, **options: Any) -> Predictions: ...
 
-# How long leaving a run waits for the decoding thread.
-_STOP_SECONDS = 5.0
+
+@overload
+def predict(video: Source, model: PoseModel, **options: Any) -> Poses: ...
 
 
 def predict(
     video: Source,
-    model: Model,
+    model: Model | PoseModel,
     *,
     fps: Rate = None,
     hop: int | None = None,
@@ -61,8 +54,8 @@ def predict(
     label_allow_list: Sequence[str] | None = None,
     label_deny_list: Sequence[str] | None = None,
     progress: bool = True,
-) -> Predictions:
-    """Run a model over a video, from its first frame to its last.
+) -> Predictions | Poses:
+    """Run a model over a video or a picture, from its first frame to its last.
 
     Ctrl-C, or a frame that cannot be decoded, ends the run early and keeps what was done:
     the result's ``stopped`` says why, and a warning is given.
@@ -83,22 +76,29 @@ def predict(
         progress: Show a progress bar.
 
     Returns:
-        The predictions. A streaming model answers after each sampled frame, a clip model after
-        the last frame of each clip. A video shorter than one clip is a short clip where the model
-        takes any number of frames, or else filled up with its last frame.
+        The predictions; of a pose model the people it found. A streaming model answers after each
+        sampled frame, a clip model after the last frame of each clip. A video shorter than one clip
+        is a short clip where the model takes any number of frames, or else filled up with its last
+        frame.
 
     Raises:
         VideoError: Not one frame could be read.
         SamplingError: The video is too short for the recipe.
         OptionError: An option is out of range, or the recipe is for another kind of model.
     """
+    selecting = {
+        "max_results": max_results,
+        "score_threshold": score_threshold,
+        "label_allow_list": label_allow_list,
+        "label_deny_list": label_deny_list,
+    }
+    if isinstance(model, PoseModel):
+        given = {"hop": hop, "recipe": recipe, **selecting}
+        if wrong := [name for name, value in given.items() if value is not None]:
+            raise OptionError(f"{model.title} finds keypoints, and takes no {', '.join(wrong)}.")
+        return find_poses(as_video(video), model, rate=_rate(model, fps), progress=progress)
     check_model(model)
-    selection = model.selection.updated(
-        max_results=max_results,
-        score_threshold=score_threshold,
-        label_allow_list=label_allow_list,
-        label_deny_list=label_deny_list,
-    )
+    selection = model.selection.updated(**selecting)
     return run(
         video, [model], fps=fps, hop=hop, recipe=recipe, selections=[selection], progress=progress
     )[0]
@@ -147,7 +147,7 @@ def run(
         for model, each in zip(models, _recipe_of_each(models, recipe), strict=True)
     ]
     started = time.perf_counter()
-    stopped = _drive(source, source.frames(), runners, progress=progress)
+    stopped = drive(source, source.frames(), runners, progress=progress)
     elapsed = time.perf_counter() - started
     if stopped is not None:
         named = stopped if source.name in stopped else f"{source.name}: {stopped}"
@@ -277,8 +277,8 @@ def _stream(
     allowed: NDArray[np.int64],
 ) -> Iterator[FramePrediction]:
     state = model.init_state()
-    feed = _Feed(preprocessing=model.preprocessing, rate=rate)
-    with _Decoder(frames, [feed], ahead=2) as decoder:
+    feed = Feed(preprocessing=model.preprocessing, rate=rate)
+    with Decoder(frames, [feed], ahead=2) as decoder:
         for prepared in decoder:
             begin = time.perf_counter()
             logits, state = model.step(prepared.pixels[0][None], state)
@@ -301,152 +301,13 @@ def _stream(
         raise decoder.error
 
 
-# ---------------------------------------------------------------- decoding ahead
-
-
-@dataclass
-class _Prepared:
-    """A sampled frame: its input per feed, by the feed's number; absent where not sampled."""
-
-    index: int
-    pts_seconds: float
-    pixels: dict[int, NDArray[np.float32]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Feed:
-    """What a model wants of a video's frames.
-
-    Attributes:
-        preprocessing: How they are prepared.
-        rate: How many a second; None for every frame, or for those in `frames`.
-        frames: Numbers of those that are wanted.
-    """
-
-    preprocessing: Preprocessing
-    rate: float | None = None
-    frames: frozenset[int] | None = None
-
-    def wants(self, index: int, due: set[float]) -> bool:
-        """Tell whether a frame is wanted; `due` are the rates it was sampled at."""
-        if self.frames is not None:
-            return index in self.frames
-        return self.rate is None or self.rate in due
-
-
-class _Decoder:
-    """Decodes and samples in a thread, `ahead` sampled frames before the consumer.
-
-    Converting and scaling are left to the consumer's thread: the decoder's own threads stand
-    still while whoever feeds them does something else.
-
-    Args:
-        frames: Frames in presentation order.
-        feeds: What is wanted of them.
-        ahead: How many sampled frames may wait.
-    """
-
-    def __init__(
-        self,
-        frames: Iterable[Frame],
-        feeds: Sequence[_Feed],
-        *,
-        ahead: int,
-    ) -> None:
-        self.error: VideoError | None = None
-        self.num_decoded = 0
-        self._failure: BaseException | None = None
-        self._frames = frames
-        self._feeds = feeds
-        self._queue: queue.Queue[tuple[Frame, set[float]] | None] = queue.Queue(maxsize=ahead)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="vidlab-decode", daemon=True)
-
-    def __enter__(self) -> _Decoder:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        # A source that blocks (a stalled camera) cannot be woken; the thread ends when it does.
-        give_up = time.monotonic() + _STOP_SECONDS
-        while self._thread.is_alive() and time.monotonic() < give_up:
-            try:  # make room, so that a waiting put() wakes and sees the stop
-                self._queue.get_nowait()
-            except queue.Empty:
-                self._thread.join(timeout=0.05)
-
-    def __iter__(self) -> Iterator[_Prepared]:
-        while (item := self._queue.get()) is not None:
-            try:
-                prepared = self._prepared(*item)
-            except VideoError as error:
-                self.error = error
-                return
-            yield prepared
-        if self._failure is not None:
-            raise self._failure
-
-    def _work(self) -> None:
-        try:
-            for item in self._sample():
-                self._queue.put(item)
-                if self._stop.is_set():
-                    break
-        except VideoError as error:
-            self.error = error
-        except BaseException as error:  # carried over to the consumer's thread
-            self._failure = error
-        finally:
-            close = getattr(self._frames, "close", None)
-            if close is not None:
-                close()
-            self._queue.put(None)
-
-    def _sample(self) -> Iterator[tuple[Frame, set[float]]]:
-        rates = sorted({feed.rate for feed in self._feeds if feed.rate is not None})
-        samplers = {rate: RateSampler(rate) for rate in rates}
-        wants_all = any(feed.rate is None and feed.frames is None for feed in self._feeds)
-        listed = frozenset[int]().union(*(feed.frames or () for feed in self._feeds))
-        previous: Frame | None = None
-        for frame in self._frames:
-            if self._stop.is_set():
-                return
-            self.num_decoded += 1
-            # Which frame was on screen at a tick is known when the next frame's time is.
-            due = {
-                rate
-                for rate, sampler in samplers.items()
-                if sampler.push(frame.pts_seconds) is not None
-            }
-            if previous is not None and (due or wants_all or previous.index in listed):
-                yield previous, due
-            previous = frame
-        if previous is not None:
-            shown = previous.duration_seconds
-            end = None if shown is None else previous.pts_seconds + shown
-            due = {rate for rate, sampler in samplers.items() if sampler.finish(end) is not None}
-            if due or wants_all or previous.index in listed:
-                yield previous, due
-
-    def _prepared(self, frame: Frame, due: set[float]) -> _Prepared:
-        prepared = _Prepared(frame.index, frame.pts_seconds)
-        made: dict[Preprocessing, NDArray[np.float32]] = {}
-        for number, feed in enumerate(self._feeds):
-            if feed.wants(frame.index, due):
-                if feed.preprocessing not in made:
-                    made[feed.preprocessing] = feed.preprocessing(frame.rgb)
-                prepared.pixels[number] = made[feed.preprocessing]
-        return prepared
-
-
 # ---------------------------------------------------------------- feeding the models
 
 
 class _Runner(ABC):
     """Feeds one model and keeps its answers."""
 
-    def __init__(self, model: Model, feed: _Feed, sampling: Mapping[str, Any]) -> None:
+    def __init__(self, model: Model, feed: Feed, sampling: Mapping[str, Any]) -> None:
         self.model = model
         self.feed = feed
         self.sampling = dict(sampling)
@@ -496,7 +357,7 @@ class _Runner(ABC):
 
 
 class _StreamRunner(_Runner):
-    def __init__(self, model: Model, feed: _Feed, sampling: Mapping[str, Any]) -> None:
+    def __init__(self, model: Model, feed: Feed, sampling: Mapping[str, Any]) -> None:
         super().__init__(model, feed, sampling)
         self._state = model.init_state()
 
@@ -524,7 +385,7 @@ class _ClipRunner(_Runner):
     """
 
     def __init__(
-        self, model: Model, feed: _Feed, sampling: Mapping[str, Any], hop: int | None
+        self, model: Model, feed: Feed, sampling: Mapping[str, Any], hop: int | None
     ) -> None:
         super().__init__(model, feed, sampling)
         self._length = model.card.num_frames
@@ -565,7 +426,7 @@ class _GivenClipRunner(_Runner):
     """Answers for clips that are known beforehand, each as soon as its frames are there."""
 
     def __init__(
-        self, model: Model, feed: _Feed, sampling: Mapping[str, Any], clips: list[Indices]
+        self, model: Model, feed: Feed, sampling: Mapping[str, Any], clips: list[Indices]
     ) -> None:
         super().__init__(model, feed, sampling)
         self._clips = deque(clips)
@@ -613,7 +474,7 @@ def _first(clip: Indices) -> int:
 
 def _runner(model: Model, *, fps: Rate, hop: int | None) -> _Runner:
     rate = _rate(model, fps)
-    feed = _Feed(preprocessing=model.preprocessing, rate=rate)
+    feed = Feed(preprocessing=model.preprocessing, rate=rate)
     sampling = {"fps": "source" if rate is None else rate}
     if model.card.answers_every_frame:
         if hop is not None:
@@ -651,64 +512,27 @@ def _recipe_runner(
     sampling = {"recipe": recipe.name}
     clips = recipe.clips(video, model.card)
     frames = recipe.frame_indices(video, model.card) if clips is None else np.concatenate(clips)
-    feed = _Feed(preprocessing=model.preprocessing, frames=frozenset(frames.tolist()) - {BLACK})
+    feed = Feed(preprocessing=model.preprocessing, frames=frozenset(frames.tolist()) - {BLACK})
     if clips is not None:
         return _GivenClipRunner(model, feed, sampling, clips)
     stream_runner = _FirstAnswerRunner if recipe.keeps_first_answer else _StreamRunner
     return stream_runner(model, feed, sampling)
 
 
-def _rate(model: Model, fps: Rate) -> float | None:
+def _rate(model: Model | PoseModel, fps: Rate) -> float | None:
     if fps == "source":
         return None
     if fps is None:
-        return model.preprocessing.frame_rate
+        return (
+            model.card.preprocessing.frame_rate
+            if isinstance(model, PoseModel)
+            else (model.preprocessing.frame_rate)
+        )
     if isinstance(fps, (str, bool)) or not 0.0 < float(fps) <= 1000.0:
         raise OptionError(
             f'fps must be a number between 0 and 1000, or "source" for every frame; got {fps!r}.'
         )
     return float(fps)
-
-
-def _drive(
-    video: Video, frames: Iterator[Frame], runners: Sequence[_Runner], *, progress: bool
-) -> str | None:
-    """Feed all runners; return why it stopped before the end, or None."""
-    feeds = [runner.feed for runner in runners]
-    start, last = video.start_seconds, video.start_seconds
-    # The header's duration, not the exact one: that would read the whole file before the start.
-    total = video.stated_duration_seconds
-    bar = progress_bar(
-        total=round(total, 1) if total else None,
-        desc=video.name,
-        unit=" s of video",
-        disable=not progress,
-        bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f}{unit} "
-        "[{elapsed}<{remaining}]"
-        if total
-        else "{desc}: {n:.0f}{unit} [{elapsed}]",
-    )
-    with bar, _Decoder(frames, feeds, ahead=_AHEAD_FRAMES) as decoder:
-        try:
-            for prepared in decoder:
-                for number, pixels in prepared.pixels.items():
-                    runners[number].push(prepared.index, prepared.pts_seconds, pixels)
-                # A header may state too short a duration; tqdm cannot show more than all of it.
-                done = prepared.pts_seconds - last
-                bar.update(min(done, bar.total - bar.n) if total else done)
-                last = prepared.pts_seconds
-            for runner in runners:
-                runner.finish()
-            if total and decoder.error is None:
-                bar.update(max(bar.total - bar.n, 0))  # the last frame's own time on screen
-        except KeyboardInterrupt:
-            return f"{INTERRUPTED} at {last - start:.1f} s; what was done is kept"
-    if decoder.error is not None:
-        if decoder.num_decoded == 0:
-            raise decoder.error
-        # The record may travel; the path it was read from should not.
-        return str(decoder.error).replace(str(video.source), video.name)
-    return None
 
 
 def _made_by(video: Video, runner: _Runner, elapsed: float) -> dict[str, Any]:
@@ -725,40 +549,5 @@ def _made_by(video: Video, runner: _Runner, elapsed: float) -> dict[str, Any]:
         "answers_per_call": model.chunk_frames if model.card.answers_every_frame else 1,
         "preprocessing": model.preprocessing.as_dict(),
         "sampling": runner.sampling,
-        "video": {
-            "name": video.name,
-            "width": video.width,
-            "height": video.height,
-            # After an early end the exact figures would take reading the file to its end.
-            "fps": video.fps if video.is_indexed else None,
-            "duration_seconds": video.duration_seconds
-            if video.is_indexed
-            else video.stated_duration_seconds,
-            "codec": video.codec,
-            "rotation": video.rotation,
-        },
-        "versions": {
-            "vidlab": vidlab.__version__,
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("numpy", "av", "pandas", "pyarrow")},
-        },
-        "machine": {
-            "system": platform.platform(),
-            "processor": processor_name(),
-            "cores": os.cpu_count(),
-        },
-        "elapsed_seconds": round(elapsed, 3),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **record(video, elapsed),
     }
-
-
-def processor_name() -> str:
-    """Return the processor's name as the system tells it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux: the standard library's guess serves
-    return platform.processor() or platform.machine()

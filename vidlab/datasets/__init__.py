@@ -20,14 +20,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vidlab.core.skeletons import COCO_17
 from vidlab.datasets.actions import MIRRORED_LABELS, STICK_ACTIONS, TIME_ONLY_PAIRS
 from vidlab.datasets.rendering import StickClip, label_of, render_clip, render_sequence
 from vidlab.datasets.samples import SampleVideos, sample_videos
-from vidlab.datasets.scene import KEYPOINT_NAMES
 from vidlab.datasets.writing import write_stick_actions
 
 if TYPE_CHECKING:
     from vidlab.datasets.torch_dataset import StickActions as StickActions
+
+KEYPOINT_NAMES = COCO_17.keypoints
+"""The keypoints that are told of everybody: COCO's 17, in its order."""
 
 __all__ = [
     "KEYPOINT_NAMES",

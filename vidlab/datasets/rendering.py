@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, did_you_mean
+from vidlab.core.skeletons import COCO_17
 from vidlab.datasets.actions import (
     MIRRORED_LABELS,
     REVERSED_FROM,
@@ -18,7 +19,7 @@ from vidlab.datasets.actions import (
 )
 from vidlab.datasets.body import Floats
 from vidlab.datasets.choreography import Step
-from vidlab.datasets.scene import KEYPOINT_NAMES, Scene
+from vidlab.datasets.scene import Scene
 from vidlab.datasets.seeds import Purpose, generator
 
 _OTHER_OF_PAIR = REVERSED_FROM | dict(TIME_ONLY_PAIRS)
@@ -26,14 +27,6 @@ _OTHER_OF_PAIR = REVERSED_FROM | dict(TIME_ONLY_PAIRS)
 # What a sequence undoes right away, so that nobody rises from a chair without a label.
 _UNDONE_BY = {"sitting down": "standing up", "opening door": "closing door"}
 _MOST_ACTIONS = len(STICK_ACTIONS) - 2 * len(_UNDONE_BY)
-
-# What a mirror makes of each keypoint: left and right change places.
-_MIRRORED_KEYPOINTS = [
-    KEYPOINT_NAMES.index(
-        name.replace("left", "right") if "left" in name else name.replace("right", "left")
-    )
-    for name in KEYPOINT_NAMES
-]
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,7 +91,7 @@ class StickClip:
     def mirrored(self) -> StickClip:
         """Return the mirror image: left and right change places, in labels and keypoints too."""
         width = self.rgb.shape[2]
-        keypoints = self.keypoints[:, _MIRRORED_KEYPOINTS]
+        keypoints = self.keypoints[:, COCO_17.mirrored]
         keypoints[..., 0] = width - keypoints[..., 0]
         boxes = self.boxes.copy()
         boxes[:, 0] = width - boxes[:, 0] - boxes[:, 2]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from vidlab.core.skeletons import COCO_17
 from vidlab.datasets.actions import STICK_ACTIONS
 from vidlab.datasets.body import Body, Floats, random_body, rotation, solve, vector
 from vidlab.datasets.choreography import Performance, Step, perform
@@ -19,14 +20,7 @@ from vidlab.datasets.parts import Camera, Colour, Part, floor_shadow, on_grid, o
 from vidlab.datasets.scenery import Backdrop, drift, movers, occluders
 from vidlab.datasets.seeds import Purpose, generator
 
-KEYPOINT_NAMES: tuple[str, ...] = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder",
-    "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee",
-    "right_knee", "left_ankle", "right_ankle",
-)  # fmt: skip
-"""COCO's 17 keypoints, in its order; left and right are the person's own."""
-
-_JOINTS = [name.replace("left_", "l_").replace("right_", "r_") for name in KEYPOINT_NAMES]
+_JOINTS = [name.replace("left_", "l_").replace("right_", "r_") for name in COCO_17.keypoints]
 
 # Which drawn parts show a joint; another one drawn over it hides it.
 _SHOWS = {

@@ -14,15 +14,9 @@ from tqdm.auto import tqdm
 
 from vidlab.core.errors import OptionError
 from vidlab.core.files import as_path, atomic_write, check_writable
+from vidlab.core.skeletons import COCO_17
 from vidlab.datasets.rendering import StickClip, render_clip, render_sequence
-from vidlab.datasets.scene import KEYPOINT_NAMES
 from vidlab.video.writer import VideoWriter
-
-# Pairs of keypoints, counted from 1, that viewers join by a line: COCO's own.
-_SKELETON = [
-    [16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8], [7, 9],
-    [8, 10], [9, 11], [2, 3], [1, 2], [1, 3], [2, 4], [3, 5], [4, 6], [5, 7],
-]  # fmt: skip
 
 
 def write_stick_actions(
@@ -143,8 +137,8 @@ class CocoKeypoints:
                     "id": 1,
                     "name": "person",
                     "supercategory": "person",
-                    "keypoints": list(KEYPOINT_NAMES),
-                    "skeleton": _SKELETON,
+                    "keypoints": list(COCO_17.keypoints),
+                    "skeleton": [[a + 1, b + 1] for a, b in COCO_17.limb_numbers],
                 }
             ],
         }

@@ -32,7 +32,7 @@ from vidlab.core.labels import LabelMap
 from vidlab.models.registry import formats
 from vidlab.transforms import Preprocessing
 
-Kind = Literal["stream", "clip", "frame"]
+Kind = Literal["stream", "clip", "frame", "pose"]
 Output = Literal["", "logits", "probabilities"]
 Format = str
 """A format of weights; `vidlab.models.registry.formats` has all."""
@@ -114,7 +114,7 @@ class ModelCard:
         family: Architecture family, such as ``"movinet"``.
         kind: ``"stream"`` models answer after every frame and carry a state; ``"clip"``
             models answer once for `num_frames` frames; ``"frame"`` models answer for every
-            frame on its own.
+            frame on its own; ``"pose"`` models find people's keypoints in every frame.
         task: What it does.
         dataset: What it was trained on.
         labels: Name of its label map, or the labels themselves, in the order of the logits.
@@ -127,6 +127,10 @@ class ModelCard:
             ``"BCHW"``, or where the format says it.
         output: What comes out, ``"logits"`` or ``"probabilities"``, for files and networks of any
             make. Empty sees for itself: what sums to 1 are probabilities.
+        skeleton: Of a pose model: name of its keypoints, such as ``"coco-17"``.
+        detector: Of a pose model: name of the card of the model that finds people for it.
+        least_confidence: Of a pose model: mean confidence of a person's keypoints below which
+            nobody is there.
         num_frames: Frames of one clip in training.
         clips_per_video: How many clips a video is judged by where the published accuracy was
             measured; their probabilities are averaged.
@@ -148,6 +152,9 @@ class ModelCard:
     source: str = ""
     layout: str = ""
     output: Output = ""
+    skeleton: str = ""
+    detector: str = ""
+    least_confidence: float = 0.0
     num_frames: int = 1
     clips_per_video: int = 1
     accuracy: Mapping[str, float] = field(default_factory=dict)

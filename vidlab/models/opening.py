@@ -69,6 +69,16 @@ class Opening:
                 f"{self.path.name} is a {' or '.join(kinds)} model; {card.name} is not."
             )
 
+    def provenance(self, runtime: str) -> Provenance:
+        """Return what exactly is running."""
+        is_file = self.found.place != "memory"
+        return Provenance(
+            weights_file=self.path.name,
+            weights_sha256=lookup.content_hash(self.path) if is_file else "",
+            place=self.found.place,
+            runtime=runtime,
+        )
+
     def about(self, card: ModelCard, *, num_classes: int, runtime: str) -> dict[str, Any]:
         """Return what every `~vidlab.models.base.Model` is made with.
 
@@ -87,14 +97,7 @@ class Opening:
             "card": card,
             "variant": self.found.variant.name,
             "labels": labels,
-            "provenance": Provenance(
-                weights_file=self.path.name,
-                weights_sha256=""
-                if self.found.place == "memory"
-                else lookup.content_hash(self.path),
-                place=self.found.place,
-                runtime=runtime,
-            ),
+            "provenance": self.provenance(runtime),
             "num_threads": self.num_threads,
             "selection": self.selection,
         }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, did_you_mean
 from vidlab.core.labels import LabelMap
+from vidlab.core.skeletons import limbs_among
 from vidlab.video import Video
 
 if TYPE_CHECKING:
@@ -23,18 +24,6 @@ _BOX_COLUMNS = ("frame_index", "x_px", "y_px", "width_px", "height_px")
 _BOX_EXTRAS = ("label", "confidence", "person")
 _POINT_COLUMNS = ("frame_index", "person", "keypoint", "x_px", "y_px")
 _POINT_EXTRAS = ("confidence",)
-
-#: Which of COCO's 17 keypoints a line joins.
-COCO_SKELETON = (
-    ("left_ankle", "left_knee"), ("left_knee", "left_hip"),
-    ("right_ankle", "right_knee"), ("right_knee", "right_hip"), ("left_hip", "right_hip"),
-    ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
-    ("left_shoulder", "right_shoulder"), ("left_shoulder", "left_elbow"),
-    ("right_shoulder", "right_elbow"), ("left_elbow", "left_wrist"),
-    ("right_elbow", "right_wrist"), ("left_eye", "right_eye"), ("nose", "left_eye"),
-    ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
-    ("left_ear", "left_shoulder"), ("right_ear", "right_shoulder"),
-)  # fmt: skip
 
 # A segment that starts this little after a frame holds it: tables round to microseconds.
 _SLACK_SECONDS = 1e-6
@@ -243,7 +232,7 @@ def read_keypoints(given: Any, skeleton: Any) -> Keypoints | None:
 
     Args:
         given: The table.
-        skeleton: Pairs of keypoint names; None takes `COCO_SKELETON` as far as names fit.
+        skeleton: Pairs of keypoint names; None takes those that the names are known to have.
 
     Raises:
         OptionError: It is no DataFrame, a column is missing, misspelt or holds something else, or
@@ -273,7 +262,7 @@ def read_keypoints(given: Any, skeleton: Any) -> Keypoints | None:
 def _skeleton(given: Any, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     number = {name: index for index, name in enumerate(names)}
     if given is None:
-        return tuple((number[a], number[b]) for a, b in COCO_SKELETON if {a, b} <= number.keys())
+        return tuple((number[a], number[b]) for a, b in limbs_among(names))
     pairs = []
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise OptionError(f"A skeleton is pairs of keypoint names; got {given!r}.")

@@ -18,6 +18,7 @@ from vidlab.models.arrays import open_array
 from vidlab.models.base import Model, State
 from vidlab.models.card import ModelCard
 from vidlab.models.opening import Opening
+from vidlab.models.pose.base import PoseModel
 from vidlab.transforms import Preprocessing
 
 
@@ -136,10 +137,12 @@ class LiteRTSignature:
         return logits.reshape(-1), outputs
 
 
-def open_model(opening: Opening) -> Model:
+def open_model(opening: Opening) -> Model | PoseModel:
     """Open a LiteRT file; see `vidlab.models.registry.Backend`."""
     if opening.card is not None and opening.card.kind == "frame":
         return _open_pictures(opening, opening.card)
+    if opening.card is not None and opening.card.kind == "pose":
+        return _open_poses(opening, opening.card)
     signature = LiteRTSignature(opening.path, num_threads=opening.num_threads)
     card = opening.card
     if card is None and signature.is_stream:
@@ -178,6 +181,49 @@ def _open_pictures(opening: Opening, card: ModelCard) -> Model:
 
     opening = replace(opening, card=given.completed(card))
     return open_array(call, opening, backend="litert", runtime=runtime(), batch_size=1)
+
+
+class LiteRTNetwork:
+    """Any LiteRT file with one input.
+
+    Attributes:
+        shape: Of the input.
+        numbers: What the input's numbers stand for.
+    """
+
+    def __init__(self, path: Path, *, num_threads: int) -> None:
+        self._interpreter = _interpreter(path, num_threads)
+        inputs = self._interpreter.get_input_details()
+        if len(inputs) != 1:
+            raise WeightsError(f"{path.name} has {len(inputs)} inputs; one is expected.")
+        self._interpreter.allocate_tensors()
+        self._input = inputs[0]["index"]
+        self._outputs = [
+            (each["index"], Numbers.of(each)) for each in self._interpreter.get_output_details()
+        ]
+        self.shape = tuple(int(size) for size in inputs[0]["shape"])
+        self.numbers = Numbers.of(inputs[0])
+        self._lock = threading.Lock()
+
+    def __call__(self, values: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run the network; return its outputs in the file's order."""
+        with self._lock:
+            self._interpreter.set_tensor(self._input, self.numbers.codes(values))
+            self._interpreter.invoke()
+            return [
+                numbers.values(self._interpreter.get_tensor(index))
+                for index, numbers in self._outputs
+            ]
+
+
+def _open_poses(opening: Opening, card: ModelCard) -> PoseModel:
+    from vidlab.models.pose.opening import open_poses
+
+    return open_poses(opening, card, _open_network, backend="litert", runtime=runtime())
+
+
+def _open_network(path: Path, num_threads: int) -> LiteRTNetwork:
+    return LiteRTNetwork(path, num_threads=num_threads)
 
 
 def numbers_of(path: Path) -> tuple[Numbers, Numbers]:

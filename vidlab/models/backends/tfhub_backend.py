@@ -13,6 +13,8 @@ from vidlab.core.errors import ModelError, WeightsError
 from vidlab.models.backends.tensorflow_threads import set_threads, threads_in_force
 from vidlab.models.base import Model, State
 from vidlab.models.opening import Opening
+from vidlab.models.pose.base import PoseModel
+from vidlab.models.pose.opening import open_poses
 
 #: What the stream exports call the function that makes their zero states.
 _INIT_STATES = "init_states"
@@ -72,6 +74,34 @@ class TFHubModel(Model):
         return np.asarray(answer.numpy(), dtype=np.float32)
 
 
+class SavedModelNetwork:
+    """Any SavedModel whose serving signature takes one picture.
+
+    Attributes:
+        shape: Of the input; -1 where any size is taken.
+    """
+
+    def __init__(self, folder: Path, num_threads: int) -> None:
+        self._tf = require("tensorflow", why="the tfhub backend")
+        self._module = load_module(folder, num_threads=num_threads)
+        try:
+            self._call = self._module.signatures["serving_default"]
+            ((self._name, taken),) = self._call.structured_input_signature[1].items()
+        except (KeyError, ValueError) as error:
+            raise WeightsError(
+                f"{str(folder)!r} has no serving signature that takes one picture."
+            ) from error
+        self.shape = tuple(size or -1 for size in taken.shape)
+        self._dtype = taken.dtype
+
+    def __call__(self, values: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run the network; return its outputs, by name."""
+        if self._dtype.is_integer:
+            values = np.rint(values)
+        found = self._call(**{self._name: self._tf.cast(values, self._dtype)})
+        return [np.asarray(found[name].numpy(), dtype=np.float32) for name in sorted(found)]
+
+
 def is_stream(module: Any) -> bool:
     """Tell whether a loaded module carries a stream state."""
     return _INIT_STATES in module.signatures and "call" in module.signatures
@@ -124,9 +154,11 @@ def num_classes_of(module: Any) -> int:
     raise WeightsError("The SavedModel has no signature whose output looks like logits.")
 
 
-def open_model(opening: Opening) -> TFHubModel:
+def open_model(opening: Opening) -> TFHubModel | PoseModel:
     """Open a SavedModel directory; see `vidlab.models.registry.Backend`."""
     card = opening.known_card()
+    if card.kind == "pose":
+        return open_poses(opening, card, SavedModelNetwork, backend="tfhub", runtime=runtime())
     module = load_module(opening.path, num_threads=opening.num_threads)
     opening.check_kind(card, "stream" if is_stream(module) else "clip")
     about = opening.about(card, num_classes=num_classes_of(module), runtime=runtime())

@@ -18,9 +18,12 @@ from vidlab.core.errors import ModelError, OptionError, WeightsError
 from vidlab.core.files import cache_dir, check_writable
 from vidlab.models.arrays import ArrayModel, Call, about_array
 from vidlab.models.base import FrameModel, Model, State
-from vidlab.models.card import cards
+from vidlab.models.card import ModelCard, cards
 from vidlab.models.lookup import Found, content_hash, find
 from vidlab.models.opening import Opening
+from vidlab.models.pose.base import PoseModel
+from vidlab.models.pose.keypoint_rcnn import KeypointRCNN
+from vidlab.models.pose.opening import about_poses
 
 # Part of the cache's file names: raise it when a change of the converters changes weights.
 _CONVERTER = "v1"
@@ -153,7 +156,7 @@ def load_network(path: Path) -> tuple[Any, str | None]:
     return convert.load_safetensors(cached), source_format
 
 
-def open_model(opening: Opening) -> Model:
+def open_model(opening: Opening) -> Model | PoseModel:
     """Open safetensors, or convert other weights; see `vidlab.models.registry.Backend`."""
     if opening.found.variant.format == "pth":
         return _open_torchvision(opening)
@@ -198,10 +201,10 @@ def on_arrays(function: Callable[[Any], Any], *, num_threads: int) -> Call:
     return call
 
 
-def _open_torchvision(opening: Opening) -> TorchArrayModel:
+def _open_torchvision(opening: Opening) -> TorchArrayModel | PoseModel:
     """Open a checkpoint of one of torchvision's models, which the card names."""
     card = opening.known_card()
-    opening.check_kind(card, "clip", "frame")
+    opening.check_kind(card, "clip", "frame", "pose")
     torch = require("torch", why="the torch backend")
     models = require("torchvision.models", why=f"{card.name}, a model of torchvision's")
     builder = card.name.replace("-", "_")
@@ -213,13 +216,33 @@ def _open_torchvision(opening: Opening) -> TorchArrayModel:
     try:
         state = torch.load(opening.path, map_location="cpu", weights_only=True)
         *_, last = state.values()  # the classifier's bias
-        network = models.get_model(builder, weights=None, num_classes=len(last))
+        # A detector's builder would download its backbone, which is in the file as well.
+        changes: dict[str, Any] = {"num_classes": len(last)}
+        if card.kind == "pose":
+            changes = {"weights_backbone": None}
+        network = models.get_model(builder, weights=None, **changes)
         network.load_state_dict(state)
     except Exception as error:  # pickle, zipfile and torch raise what they like
         raise WeightsError(
             f"{str(opening.path)!r} does not hold the weights of torchvision's {builder}: {error}"
         ) from error
+    if card.kind == "pose":
+        return _wrap_detector(network, opening, card)
     return wrap_module(network, opening)
+
+
+def _wrap_detector(network: Any, opening: Opening, card: ModelCard) -> PoseModel:
+    torch = require("torch", why="the torch backend")
+    network.eval()
+
+    def call(picture: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        if torch.get_num_threads() != opening.num_threads:
+            torch.set_num_threads(opening.num_threads)
+        with torch.inference_mode():
+            (found,) = network([torch.from_numpy(picture)])
+        return {name: value.numpy() for name, value in found.items()}
+
+    return KeypointRCNN(call, backend="torch", **about_poses(opening, card, runtime()))
 
 
 def _cheapest_source(opening: Opening) -> Found:

@@ -1,0 +1,1 @@
+"""Models that find people's keypoints in frames."""

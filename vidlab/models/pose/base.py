@@ -1,0 +1,82 @@
+"""What every model of people's keypoints offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlab.core.skeletons import Skeleton
+from vidlab.models.base import Provenance
+from vidlab.models.card import ModelCard
+
+
+class PoseModel(ABC):
+    """A model of people's keypoints that is loaded and ready.
+
+    Attributes:
+        card: What is known about it.
+        variant: Name of the weights in use.
+        backend: Runtime, such as ``"litert"``.
+        skeleton: The keypoints that it finds.
+        num_threads: Threads the runtime computes with.
+        provenance: What exactly is running.
+        max_people: How many people it finds in a frame at most; 1 for the best one only.
+        least_confidence: Mean confidence of a person's keypoints below which nobody is there.
+    """
+
+    backend: str
+    max_people: int = 1
+
+    def __init__(
+        self,
+        *,
+        card: ModelCard,
+        variant: str,
+        skeleton: Skeleton,
+        provenance: Provenance,
+        num_threads: int,
+        least_confidence: float,
+    ) -> None:
+        self.card = card
+        self.variant = variant
+        self.skeleton = skeleton
+        self.provenance = provenance
+        self.num_threads = num_threads
+        self.least_confidence = least_confidence
+
+    @property
+    def name(self) -> str:
+        """Name of the card."""
+        return self.card.name
+
+    @property
+    def title(self) -> str:
+        """Name that tells this model from others on the same video."""
+        return f"{self.backend}:{self.name} ({self.variant})"
+
+    @abstractmethod
+    def init_state(self) -> Any:
+        """Return what is known before the first frame of a video: nothing."""
+
+    @abstractmethod
+    def step(self, rgb: NDArray[np.uint8], state: Any) -> tuple[NDArray[np.float32], Any]:
+        """Find people in the next frame of a video.
+
+        Args:
+            rgb: The frame, uint8 ``[H, W, 3]``, upright as it is shown.
+            state: What the last call returned, or :meth:`init_state`; it is not changed.
+
+        Returns:
+            People, float32 ``[P, K, 3]``: x and y in px of the frame, where the first pixel reaches
+            from 0 to 1, and confidence 0 to 1; and the state for the next frame.
+        """
+
+    def __repr__(self) -> str:
+        people = "one person" if self.max_people == 1 else f"at most {self.max_people} people"
+        return (
+            f"<{self.title}: {self.skeleton.name}, {people}, {self.provenance.runtime}, from "
+            f"{self.provenance.weights_file}>"
+        )

@@ -1,0 +1,40 @@
+"""People's keypoints in videos: found, numbered, smoothed, measured.
+
+poses = vl.predict("clip.mp4", vl.load_model("movenet-lightning"))      # Poses
+poses.table                                    # one row per frame, person and keypoint
+vl.pose.features(vl.pose.smoothed(poses))      # angles, speeds, distances
+vl.pose.count_repetitions(poses, "squat")
+"""
+
+from vidlab.core.skeletons import BLAZEPOSE_33, COCO_17, MPII_16, Skeleton, skeleton_named
+from vidlab.pose.coco import from_coco, to_coco, write_coco
+from vidlab.pose.measures import ANGLES, angle_deg, features
+from vidlab.pose.metrics import KeypointScores, average_precision, correct_keypoints
+from vidlab.pose.poses import Poses
+from vidlab.pose.repetitions import Repetitions, count_cycles, count_repetitions
+from vidlab.pose.smoothing import smoothed
+from vidlab.pose.tracking import Tracker, similarity
+
+__all__ = [
+    "ANGLES",
+    "BLAZEPOSE_33",
+    "COCO_17",
+    "MPII_16",
+    "KeypointScores",
+    "Poses",
+    "Repetitions",
+    "Skeleton",
+    "Tracker",
+    "angle_deg",
+    "average_precision",
+    "correct_keypoints",
+    "count_cycles",
+    "count_repetitions",
+    "features",
+    "from_coco",
+    "similarity",
+    "skeleton_named",
+    "smoothed",
+    "to_coco",
+    "write_coco",
+]

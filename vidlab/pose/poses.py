@@ -1,0 +1,269 @@
+"""Poses: the keypoints of people that one model found in one video, frame by frame."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlab.core.errors import PredictionsError
+from vidlab.core.files import as_path, atomic_write
+from vidlab.core.skeletons import Skeleton, skeleton_named
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of :attr:`Poses.table`, in order.
+POSE_COLUMNS = (
+    "frame_index", "time_seconds", "person", "keypoint", "x_px", "y_px", "confidence", "x", "y",
+)  # fmt: skip
+
+_FORMAT = "vidlab.poses/1"
+
+
+class Poses:
+    """The people that one model found on the sampled frames of one video.
+
+    Coordinates are those of the frame as it is shown, whatever the model looked at: the first
+    pixel reaches from 0 to 1.
+
+    Args:
+        video: Name of the video.
+        model: Name of the model's card.
+        backend: Runtime that computed them.
+        title: Name that tells this model from others.
+        skeleton: The keypoints.
+        width_px: Width of the frames.
+        height_px: Height of the frames.
+        frame_index: int64 ``[N]``, increasing; the frames that were looked at, with or without
+            people.
+        time_seconds: float64 ``[N]``, their presentation timestamps.
+        row: int64 ``[R]``, never decreasing; for each person the frame's place in `frame_index`.
+        person: int64 ``[R]``; the same person keeps the same number from frame to frame.
+        points: float32 ``[R, K, 3]``: x px, y px, confidence; NaN and 0 where there is none.
+        latency_seconds: float32 ``[N]``, computing time per frame, without decoding.
+        made_by: Model, weights hash, sampling, versions, threads; plain data.
+        stopped: Why the video was not read to its end, or None.
+
+    Raises:
+        PredictionsError: The arrays do not fit together.
+    """
+
+    def __init__(
+        self,
+        *,
+        video: str,
+        model: str,
+        backend: str,
+        title: str,
+        skeleton: Skeleton,
+        width_px: int,
+        height_px: int,
+        frame_index: NDArray[np.int64],
+        time_seconds: NDArray[np.float64],
+        row: NDArray[np.int64],
+        person: NDArray[np.int64],
+        points: NDArray[np.float32],
+        latency_seconds: NDArray[np.float32] | None = None,
+        made_by: Mapping[str, Any] | None = None,
+        stopped: str | None = None,
+    ) -> None:
+        self.video = video
+        self.model = model
+        self.backend = backend
+        self.title = title
+        self.skeleton = skeleton
+        self.width_px = width_px
+        self.height_px = height_px
+        self.frame_index = np.asarray(frame_index, dtype=np.int64)
+        self.time_seconds = np.asarray(time_seconds, dtype=np.float64)
+        self.row = np.asarray(row, dtype=np.int64)
+        self.person = np.asarray(person, dtype=np.int64)
+        self.points = np.asarray(points, dtype=np.float32).reshape(-1, len(skeleton), 3)
+        if latency_seconds is None:
+            latency_seconds = np.full(len(self.frame_index), np.nan, dtype=np.float32)
+        self.latency_seconds = np.asarray(latency_seconds, dtype=np.float32)
+        self.made_by: dict[str, Any] = dict(made_by or {})
+        self.stopped = stopped
+        self._check()
+
+    def _check(self) -> None:
+        frames, people = len(self.frame_index), len(self.row)
+        if (
+            self.frame_index.shape != (frames,)
+            or self.time_seconds.shape != (frames,)
+            or self.latency_seconds.shape != (frames,)
+            or self.person.shape != (people,)
+            or len(self.points) != people
+        ):
+            raise PredictionsError(
+                f"Poses of {people} people on {frames} frames need times [{frames}] and points "
+                f"[{people}, {len(self.skeleton)}, 3]; got {list(self.time_seconds.shape)} and "
+                f"{list(self.points.shape)}."
+            )
+        if (np.diff(self.frame_index) <= 0).any():
+            raise PredictionsError("frame_index must increase from frame to frame.")
+        if people and ((np.diff(self.row) < 0).any() or self.row[0] < 0 or self.row[-1] >= frames):
+            raise PredictionsError("row must name frames in their order.")
+        keys = np.stack([self.row, self.person], axis=1)
+        if len(np.unique(keys, axis=0)) != people:
+            raise PredictionsError("One person is twice on the same frame.")
+
+    @property
+    def complete(self) -> bool:
+        """Whether the video was read to its end."""
+        return self.stopped is None
+
+    @property
+    def num_people(self) -> int:
+        """Different people that were found."""
+        return len(np.unique(self.person))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Tidy table, one row per frame, person and keypoint.
+
+        Columns ``frame_index, time_seconds, person, keypoint, x_px, y_px, confidence, x, y``; the
+        last two are shares of the frame's width and height. Empty where nobody was found.
+        """
+        import pandas as pd
+
+        count = len(self.skeleton)
+        rows = np.repeat(self.row, count)
+        flat = self.points.reshape(-1, 3)
+        names = np.tile(np.asarray(self.skeleton.keypoints, dtype=object), len(self.row))
+        return pd.DataFrame(
+            {
+                "frame_index": self.frame_index[rows],
+                "time_seconds": self.time_seconds[rows],
+                "person": np.repeat(self.person, count),
+                "keypoint": pd.Series(names, dtype="str"),
+                "x_px": flat[:, 0],
+                "y_px": flat[:, 1],
+                "confidence": flat[:, 2],
+                "x": flat[:, 0] / np.float32(self.width_px),
+                "y": flat[:, 1] / np.float32(self.height_px),
+            },
+            columns=list(POSE_COLUMNS),
+        )
+
+    def at_frame(self, frame_index: int) -> NDArray[np.float32]:
+        """Return the people on a frame that was looked at, or on the last one before it.
+
+        Returns:
+            float32 ``[P, K, 3]``: x px, y px, confidence; in the order of their numbers.
+        """
+        place = int(np.searchsorted(self.frame_index, frame_index, side="right")) - 1
+        rows = np.flatnonzero(self.row == place) if place >= 0 else np.empty(0, dtype=np.intp)
+        return self.points[rows[np.argsort(self.person[rows], kind="stable")]]
+
+    def mapped(self, skeleton: Skeleton | str) -> Poses:
+        """Return these poses as another skeleton; see :meth:`Skeleton.mapped`."""
+        to = skeleton_named(skeleton) if isinstance(skeleton, str) else skeleton
+        return self.replaced(skeleton=to, points=self.skeleton.mapped(self.points, to))
+
+    def replaced(self, **changes: Any) -> Poses:
+        """Return these poses with some arguments of the constructor replaced."""
+        names = (
+            "video", "model", "backend", "title", "skeleton", "width_px", "height_px",
+            "frame_index", "time_seconds", "row", "person", "points", "latency_seconds", "made_by",
+            "stopped",
+        )  # fmt: skip
+        return Poses(**({name: getattr(self, name) for name in names} | changes))
+
+    def __len__(self) -> int:
+        """Return the number of frames that were looked at."""
+        return len(self.frame_index)
+
+    def __repr__(self) -> str:
+        state = "" if self.complete else f", stopped: {self.stopped}"
+        people = f"{self.num_people} {'person' if self.num_people == 1 else 'people'}"
+        return f"<Poses of {self.title} on {self.video}: {len(self)} frames, {people}{state}>"
+
+    # ------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one Parquet file, or the tidy table to a ``.csv``.
+
+        Raises:
+            PredictionsError: The suffix is neither, or the file cannot be written.
+        """
+        path = as_path(path)
+        if path.suffix not in (".parquet", ".csv"):
+            raise PredictionsError(
+                f"Poses are saved as .parquet (everything) or .csv (the table); got {path.name!r}."
+            )
+        try:
+            with atomic_write(path) as stream:
+                if path.suffix == ".csv":
+                    self.table.to_csv(stream, index=False)
+                else:
+                    self._write_parquet(stream)
+        except OSError as error:
+            raise PredictionsError(f"Cannot write {str(path)!r}: {error}.") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Poses:
+        """Read back a Parquet file that :meth:`save` wrote, unchanged.
+
+        Raises:
+            PredictionsError: The file is missing, damaged, or not one of vidlab's poses.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = as_path(path)
+        try:
+            arrow = pq.read_table(path, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
+            raise PredictionsError(f"Cannot read {str(path)!r}: {error}.") from error
+        try:
+            header = json.loads((arrow.schema.metadata or {})[b"vidlab"])
+            if header.pop("format") != _FORMAT:
+                raise KeyError("format")
+        except (KeyError, ValueError) as error:
+            raise PredictionsError(
+                f"{str(path)!r} is a Parquet file, but not one of vidlab's poses."
+            ) from error
+        try:
+            skeleton = skeleton_named(header.pop("skeleton"))
+            columns = {name: arrow[name].to_numpy() for name in ("x_px", "y_px", "confidence")}
+            count = len(skeleton)
+            frames = np.asarray(header.pop("frame_index"), dtype=np.int64)
+            return cls(
+                skeleton=skeleton,
+                frame_index=frames,
+                row=np.searchsorted(frames, arrow["frame_index"].to_numpy()[::count]),
+                person=arrow["person"].to_numpy()[::count],
+                points=np.stack(list(columns.values()), axis=-1).reshape(-1, count, 3),
+                **header,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise PredictionsError(f"{str(path)!r} is damaged: {error!r}.") from error
+
+    def _write_parquet(self, stream: Any) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        arrow = pa.Table.from_pandas(self.table, preserve_index=False)
+        header = {
+            "format": _FORMAT,
+            "skeleton": self.skeleton.name,
+            "frame_index": self.frame_index.tolist(),
+            "time_seconds": self.time_seconds.tolist(),
+            "latency_seconds": self.latency_seconds.tolist(),
+        }
+        plain = "video", "model", "backend", "title", "width_px", "height_px", "made_by", "stopped"
+        header |= {name: getattr(self, name) for name in plain}
+        metadata = dict(arrow.schema.metadata or {})
+        metadata[b"vidlab"] = json.dumps(header, ensure_ascii=False).encode()
+        pq.write_table(
+            arrow.replace_schema_metadata(metadata),
+            stream,
+            compression="zstd",
+            write_page_checksum=True,
+        )

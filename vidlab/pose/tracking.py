@@ -1,0 +1,94 @@
+"""Who is who: the same person keeps the same number from frame to frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidlab.core.skeletons import Skeleton
+
+# Where nobody measured how far people's own annotations are apart: as COCO's shoulders.
+_USUAL_SIGMA = 0.079
+
+
+@dataclass
+class _Track:
+    number: int
+    points: NDArray[np.float32]
+    seconds: float
+
+
+class Tracker:
+    """Gives people numbers, by how alike they are to those that were seen before.
+
+    Likeness is COCO's object keypoint similarity. The most alike are paired first; who is like
+    nobody is somebody new.
+
+    Args:
+        skeleton: The keypoints.
+        least_similarity: From 0 to 1: below it two are not the same.
+        forget_seconds: How long somebody who is not seen is remembered.
+    """
+
+    def __init__(
+        self, skeleton: Skeleton, *, least_similarity: float = 0.1, forget_seconds: float = 1.0
+    ) -> None:
+        self._sigmas = np.array(skeleton.sigmas or [_USUAL_SIGMA] * len(skeleton))
+        self._least = least_similarity
+        self._forget = forget_seconds
+        self._tracks: list[_Track] = []
+        self._next = 0
+
+    def number(self, people: NDArray[np.float32], seconds: float) -> NDArray[np.int64]:
+        """Return the number of each person on the next frame.
+
+        Args:
+            people: float32 ``[P, K, 3]``: x px, y px, confidence.
+            seconds: When the frame is shown.
+
+        Returns:
+            int64 ``[P]``.
+        """
+        self._tracks = [each for each in self._tracks if seconds - each.seconds <= self._forget]
+        known = np.stack([each.points for each in self._tracks]) if self._tracks else people[:0]
+        likeness = similarity(people, known, sigmas=self._sigmas)
+        numbers = np.full(len(people), -1, dtype=np.int64)
+        while likeness.size and likeness.max() >= self._least:
+            which, track = np.unravel_index(likeness.argmax(), likeness.shape)
+            numbers[which] = self._tracks[track].number
+            self._tracks[track].points, self._tracks[track].seconds = people[which], seconds
+            likeness[which], likeness[:, track] = -1.0, -1.0
+        for which in np.flatnonzero(numbers < 0):
+            numbers[which] = self._next
+            self._tracks.append(_Track(self._next, people[which], seconds))
+            self._next += 1
+        return numbers
+
+
+def similarity(
+    people: NDArray[np.float32], others: NDArray[np.float32], *, sigmas: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the object keypoint similarity of each person with each other one.
+
+    A person's size is the area of the box around the keypoints of `others`, as there is no outline
+    to take it from (Lin et al., COCO's evaluation).
+
+    Args:
+        people: float32 ``[P, K, 3]``: x, y, confidence; NaN where there is no keypoint.
+        others: float32 ``[Q, K, 3]``, likewise.
+        sigmas: float64 ``[K]``.
+
+    Returns:
+        float64 ``[P, Q]``, from 0 to 1.
+    """
+    if not len(people) or not len(others):
+        return np.zeros((len(people), len(others)))
+    here = others[..., :2].astype(np.float64)
+    size = np.prod(np.nanmax(here, axis=1) - np.nanmin(here, axis=1), axis=-1)
+    squared = ((people[:, None, :, :2] - here[None]) ** 2).sum(axis=-1)
+    scale = 2.0 * (2.0 * sigmas) ** 2 * (np.maximum(size, 1.0)[None, :, None])
+    with np.errstate(invalid="ignore"):
+        alike: NDArray[np.float64] = np.nanmean(np.exp(-squared / scale), axis=-1)
+    return np.nan_to_num(alike)
