@@ -174,6 +174,8 @@ def check_model(model: object) -> None:
     Raises:
         OptionError: It is something else; the message says how to load one.
     """
+    if isinstance(model, PoseModel):
+        raise OptionError(f"{model.title} finds keypoints, not labels: give it to predict() alone.")
     if not isinstance(model, Model):
         raise OptionError(
             "A loaded model is needed, such as vidlab.load_model('movinet-a0-stream'); got "
