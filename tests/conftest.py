@@ -9,6 +9,14 @@ import pytest
 from browser_harness import chromium as chromium
 from browser_harness import classic as classic
 from browser_harness import lab as lab
+from hypothesis import HealthCheck, settings
+
+# No test measures time, and the same tests say the same every time. To look for new examples:
+# --hypothesis-profile=default.
+settings.register_profile(
+    "vidlab", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("vidlab")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

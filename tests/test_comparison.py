@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arithmetic import ArithmeticModel
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -38,7 +38,6 @@ def test_divergence_in_closed_form() -> None:
 
 
 @given(hnp.arrays(np.float32, (2, 5, 3), elements=st.floats(-20, 20, width=32)))
-@settings(deadline=None)
 def test_divergence_equals_scipys_definition(logits: np.ndarray) -> None:
     first, second = preds(logits[0]), preds(logits[1], backend="litert")
     both = vl.Comparison([first, second])

@@ -53,7 +53,6 @@ selections = st.one_of(
 
 
 @given(logit_arrays, selections)
-@settings(deadline=None)
 def test_the_table_is_what_the_options_say(logits: np.ndarray, selection: Selection) -> None:
     preds = make(logits, selection=selection)
     table = preds.table
@@ -75,7 +74,7 @@ def test_the_table_is_what_the_options_say(logits: np.ndarray, selection: Select
 
 
 @given(logit_arrays, selections, st.one_of(st.none(), st.just("stopped at frame 3")))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_one_parquet_file_keeps_everything(tmp_path_factory, logits, selection, stopped) -> None:
     preds = make(logits, selection=selection, stopped=stopped)
     path = tmp_path_factory.mktemp("parquet") / "p.parquet"

@@ -17,7 +17,7 @@ def _picture(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 @given(sides, sides, sides, sides)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_resize_equals_opencv_inter_linear(height: int, width: int, to_h: int, to_w: int) -> None:
     rgb = _picture(height, width)
     expected = cv2.resize(rgb.astype(np.float32), (to_w, to_h), interpolation=cv2.INTER_LINEAR)
@@ -39,7 +39,6 @@ def test_resize_equals_torch_and_tensorflow() -> None:
 
 
 @given(sides, sides, st.sampled_from(["stretch", "fit", "crop"]))
-@settings(deadline=None)
 def test_every_mode_gives_the_size_and_range(height: int, width: int, resize: str) -> None:
     prepared = Preprocessing(height_px=17, width_px=23, resize=resize)(_picture(height, width))
     assert prepared.shape == (17, 23, 3)

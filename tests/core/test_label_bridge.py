@@ -38,7 +38,7 @@ def test_mapping_adds_and_takes_away() -> None:
     assert list(bridge.labels) == [*TARGET, "unmapped"]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_probabilities_still_sum_to_one(seed: int, rows: int) -> None:
     bridge = vl.LabelBridge("kinetics-400", "kinetics-600")

@@ -103,7 +103,7 @@ def test_seeds_give_other_people_and_places():
     assert len({digest(small(seed, label="squat")) for seed in range(8)}) == 8
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(SEEDS, st.sampled_from(STICK_ACTIONS), st.integers(1, 5), st.integers(16, 70))
 def test_any_clip_holds_together(seed: int, label: str, num_frames: int, size_px: int):
     clip = render_clip(seed, label=label, size_px=size_px, frame_rate=3.0, num_frames=num_frames)
@@ -214,7 +214,7 @@ def test_projection_is_that_of_a_pinhole():
     np.testing.assert_allclose(scale[0], focal / ahead * zoom)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SEEDS, st.sampled_from(STICK_ACTIONS))
 def test_bones_keep_their_length(seed: int, label: str):
     body = random_body(generator(seed, Purpose.PERSON))

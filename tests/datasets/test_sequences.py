@@ -15,7 +15,7 @@ from vidlab.datasets.rendering import _program
 from vidlab.datasets.seeds import Purpose, generator
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 2**40), st.integers(1, 4), st.sampled_from([4.0, 5.0, 7.5]))
 def test_segments_and_labels_say_the_same(seed: int, num_actions: int, frame_rate: float):
     clip = render_sequence(seed, num_actions=num_actions, size_px=32, frame_rate=frame_rate)
@@ -55,7 +55,7 @@ def test_a_program_has_its_length_and_undoes_at_once(seed: int, num_actions: int
             assert labels.index(second) == labels.index(first) + 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**40), st.permutations(STICK_ACTIONS))
 def test_nobody_jumps_from_place_to_place(seed: int, labels: list[str]):
     plan, time = [], 0.6

@@ -56,7 +56,7 @@ KINDS = [
 _NETWORKS = {str(kind): make(**kind) for kind in KINDS}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     kind=st.sampled_from(KINDS),
     fast=st.booleans(),

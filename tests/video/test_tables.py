@@ -218,7 +218,7 @@ TABLES = (b"ctts", b"stsz", b"stss", b"stts", b"stsc", b"stco", b"elst", b"tkhd"
     place=st.floats(0, 1, exclude_max=True),
     values=st.binary(min_size=1, max_size=4),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_damage(kind: bytes, place: float, values: bytes, header_first: bytes) -> None:
     start, stop = box(header_first, kind)
     damaged = patched(header_first, kind, int(place * (stop - start)), values)

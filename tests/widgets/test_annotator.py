@@ -284,9 +284,7 @@ def test_a_linked_video_keeps_its_own_name(clip: Path, tmp_path: Path) -> None:
     assert times_of(vl.Annotator(clip, LABELS, out=annotator.out)) == [(0.0, 1.0, "squat")]
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.tuples(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -18,7 +18,6 @@ from vidlab.widgets.payload import describe_predictions, top_classes
 
 
 @given(hnp.arrays(np.float32, (4, 7), elements=st.sampled_from([0, 1, 2, 30])), st.integers(1, 9))
-@settings(deadline=None)
 def test_the_top_classes_are_those_of_the_table(logits: np.ndarray, top_k: int) -> None:
     told = vl.Predictions(
         video="v", model="m", backend="torch", title="m", logits=logits,
