@@ -35,11 +35,23 @@ Rate = float | Literal["source"] | None
 
 
 @overload
-def predict(video: Source, model: Model, **options: Any) -> Predictions: ...
+def predict(
+    video: Source,
+    model: Model,
+    *,
+    fps: Rate = ...,
+    hop: int | None = ...,
+    recipe: str | Recipe | None = ...,
+    max_results: int | Literal["all"] | None = ...,
+    score_threshold: float | None = ...,
+    label_allow_list: Sequence[str] | None = ...,
+    label_deny_list: Sequence[str] | None = ...,
+    progress: bool = ...,
+) -> Predictions: ...
 
 
 @overload
-def predict(video: Source, model: PoseModel, **options: Any) -> Poses: ...
+def predict(video: Source, model: PoseModel, *, fps: Rate = ..., progress: bool = ...) -> Poses: ...
 
 
 def predict(

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidlab.core.errors import CardError, OptionError, UnknownModelError
+from vidlab.core.skeletons import SKELETONS
 from vidlab.models.card import (
     ModelCard,
     Variant,
@@ -42,7 +43,11 @@ def test_every_shipped_card_is_whole() -> None:
             assert all((PACKAGE_WEIGHTS / each.file).exists() for each in card.variants)
             continue
         assert card.paper.startswith("https://")
-        assert len(card.label_map(NUM_CLASSES[str(card.labels)])) in NUM_CLASSES.values()
+        if card.kind == "pose":
+            assert (card.skeleton in SKELETONS) == (card.task == "pose estimation")
+            assert not card.detector or cards()[card.detector].task == "person detection"
+        else:
+            assert len(card.label_map(NUM_CLASSES[str(card.labels)])) in NUM_CLASSES.values()
         for variant in card.variants:
             assert variant.url or variant.handle or variant.same_weights_as
             # Of one file its publisher tells no checksum; torchvision tells the first 8 digits.

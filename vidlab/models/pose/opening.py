@@ -39,6 +39,10 @@ def open_poses(
         CardError: The card is of another family.
         WeightsError: The network takes or gives something else than its family's.
     """
+    if card.task != "pose estimation":
+        raise CardError(
+            f"{card.name} is a part of others, and finds no keypoints by itself: {card.title}."
+        )
     families = {"movenet": _movenet, "blazepose": _blazepose}
     if card.family not in families:
         raise CardError(
