@@ -226,8 +226,9 @@ def test_files_that_are_no_model_are_refused(tmp_path: Path) -> None:
 
 
 def test_another_litert_file_than_a_stream_is_refused(mirror: Path) -> None:
+    path = mirror / "movenet_single_pose_lightning_ptq.tflite"
     with pytest.raises(WeightsError, match="image of shape"):
-        vl.load_model(mirror / "yolox_nano_with_post_float16.tflite")
+        vl.load_model(path, card="movinet-a0-stream")
 
 
 @pytest.mark.parametrize(
