@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vidlab.core.errors import OptionError, did_you_mean
 from vidlab.core.labels import LabelMap
 from vidlab.core.skeletons import limbs_among
+from vidlab.pose.poses import Poses
 from vidlab.video import Video
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def read_keypoints(given: Any, skeleton: Any) -> Keypoints | None:
     """Understand a table of keypoints; None stays None.
 
     Args:
-        given: The table.
+        given: The table, or the poses that a model found.
         skeleton: Pairs of keypoint names; None takes those that the names are known to have.
 
     Raises:
@@ -242,6 +243,9 @@ def read_keypoints(given: Any, skeleton: Any) -> Keypoints | None:
         if skeleton is not None:
             raise OptionError("A skeleton joins keypoints, and there are none: give keypoints=.")
         return None
+    if isinstance(given, Poses):
+        table = given.table[[*_POINT_COLUMNS, *_POINT_EXTRAS]]
+        given = table[table["confidence"] > 0]  # the others have no place
     table = _sorted_table(given, "keypoints", _POINT_COLUMNS, _POINT_EXTRAS)
     keypoint, names = _codes(table["keypoint"])
     if (keypoint < 0).any():

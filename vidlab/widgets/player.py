@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
 
+    from vidlab.pose import Poses
+
 _STATIC = Path(__file__).parent / "static"
 
 _MAX_TOP_K = 20
@@ -123,8 +125,8 @@ class Player(anywidget.AnyWidget):
             and warned of.
         boxes: A DataFrame with frame_index, x_px, y_px, width_px, height_px and, where known,
             label, confidence and person; px of the displayed frame, from its top left.
-        keypoints: A DataFrame with frame_index, person, keypoint (a name), x_px, y_px and, where
-            known, confidence.
+        keypoints: :class:`~vidlab.pose.Poses`, or a DataFrame with frame_index, person, keypoint
+            (a name), x_px, y_px and, where known, confidence.
         skeleton: Pairs of keypoint names to join by a line; by default COCO's, where names fit.
         top_k: Labels to list for the frame on screen, 1 to 20.
         frame_index: Frame to start at.
@@ -202,7 +204,7 @@ class Player(anywidget.AnyWidget):
         *,
         truth: Any = None,
         boxes: pd.DataFrame | None = None,
-        keypoints: pd.DataFrame | None = None,
+        keypoints: pd.DataFrame | Poses | None = None,
         skeleton: Sequence[tuple[str, str]] | None = None,
         top_k: int = 5,
         frame_index: int = 0,
