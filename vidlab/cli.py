@@ -212,15 +212,26 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _summary(source: str, predictions: Any) -> dict[str, Any]:
-    table = predictions.table
-    last = predictions.at_frame(int(predictions.frame_index[-1])) if len(predictions) else table
+    from vidlab.pose import Poses
+
+    if isinstance(predictions, Poses):
+        found: dict[str, Any] = {
+            "skeleton": predictions.skeleton.name, "people": predictions.num_people,
+        }  # fmt: skip
+    else:
+        table = predictions.table
+        last = predictions.at_frame(int(predictions.frame_index[-1])) if len(predictions) else table
+        found = {
+            "top": [
+                {"label": row.label, "probability": float(row.probability)}
+                for row in last.itertuples()
+            ]
+        }
     summary = {
         "video": source,
         "model": predictions.model,
         "backend": predictions.backend,
-        "top": [
-            {"label": row.label, "probability": float(row.probability)} for row in last.itertuples()
-        ],
+        **found,
         "frames": len(predictions),
         "seconds": predictions.made_by["elapsed_seconds"],
     }
