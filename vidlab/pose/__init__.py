@@ -7,7 +7,7 @@ vl.pose.count_repetitions(poses, "squat")
 """
 
 from vidlab.core.skeletons import BLAZEPOSE_33, COCO_17, MPII_16, Skeleton, skeleton_named
-from vidlab.pose.coco import from_coco, to_coco, write_coco
+from vidlab.pose.coco import from_coco, results_for, to_coco, write_coco
 from vidlab.pose.measures import ANGLES, angle_deg, features
 from vidlab.pose.metrics import KeypointScores, average_precision, correct_keypoints
 from vidlab.pose.poses import Poses
@@ -32,6 +32,7 @@ __all__ = [
     "count_repetitions",
     "features",
     "from_coco",
+    "results_for",
     "similarity",
     "skeleton_named",
     "smoothed",

@@ -76,6 +76,40 @@ def to_coco(poses: Poses) -> dict[str, Any]:
     return {"images": images, "annotations": annotations, "categories": [category]}
 
 
+def results_for(poses: Poses, truth: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return poses as COCO's results about the images of some annotations.
+
+    Images are found by their names, ``VIDEO#FRAME``, with or without folders before them; frames
+    that the annotations do not have are left out.
+
+    Args:
+        poses: What a model found.
+        truth: COCO's annotations, such as the ``keypoints.json`` of StickActions.
+
+    Raises:
+        DatasetError: None of the images is of this video.
+    """
+    images = {
+        image["file_name"].rpartition("/")[2]: image["id"] for image in truth.get("images", ())
+    }
+    own = to_coco(poses)
+    image_id = {
+        image["id"]: images.get(image["file_name"].rpartition("/")[2]) for image in own["images"]
+    }
+    if all(each is None for each in image_id.values()):
+        raise DatasetError(f"The annotations have no image of {poses.video}.")
+    return [
+        {
+            "image_id": image_id[each["image_id"]],
+            "category_id": _CATEGORY,
+            "keypoints": each["keypoints"],
+            "score": each["score"],
+        }
+        for each in own["annotations"]
+        if image_id[each["image_id"]] is not None
+    ]
+
+
 def write_coco(poses: Poses, path: str | os.PathLike[str]) -> Path:
     """Write `to_coco`'s JSON, whole or not at all; return where.
 
