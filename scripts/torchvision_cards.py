@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from torchvision.models import get_model_weights
 
@@ -35,25 +36,34 @@ PICTURES = (
 )
 
 
+def common(builder: str, title: str, paper: str, weights: Any) -> dict[str, Any]:
+    """Return what is told alike of every model."""
+    (published,) = weights.meta["_metrics"].values()
+    return {
+        "name": builder.replace("_", "-"),
+        "title": title,
+        "family": "torchvision",
+        "licence": LICENCE,
+        "paper": f"https://arxiv.org/abs/{paper}",
+        "source": "https://github.com/pytorch/vision",
+        "accuracy": {"top1": published["acc@1"], "top5": published["acc@5"]},
+        "variants": (variant(weights),),
+    }
+
+
 def video_card(builder: str, title: str, paper: str, name: str) -> ModelCard:
     """Return the card of a model that answers for clips."""
     weights = get_model_weights(builder)[name]
-    prepare, (published,) = weights.transforms(), weights.meta["_metrics"].values()
+    prepare = weights.transforms()
     wanted = r"(frame_rate|clips_per_video|clip_len)=([\d.]+)"
     facts = dict(re.findall(wanted, weights.meta["_docs"]))
     return ModelCard(
-        name=builder.replace("_", "-"),
-        title=title,
-        family="torchvision",
+        **common(builder, title, paper, weights),
         kind="clip",
         dataset="Kinetics-400",
         labels="kinetics-400",
-        licence=LICENCE,
-        paper=f"https://arxiv.org/abs/{paper}",
-        source="https://github.com/pytorch/vision",
         num_frames=int(facts["clip_len"]),
         clips_per_video=int(facts["clips_per_video"]),
-        accuracy={"top1": published["acc@1"], "top5": published["acc@5"]},
         preprocessing=Preprocessing(
             height_px=prepare.crop_size[0],
             width_px=prepare.crop_size[-1],
@@ -63,26 +73,19 @@ def video_card(builder: str, title: str, paper: str, name: str) -> ModelCard:
             std=tuple(prepare.std),
             frame_rate=float(facts["frame_rate"]),
         ),
-        variants=(variant(weights),),
     )
 
 
 def picture_card(builder: str, title: str, paper: str, name: str) -> ModelCard:
     """Return the card of a model that answers for single pictures."""
     weights = get_model_weights(builder)[name]
-    prepare, (published,) = weights.transforms(), weights.meta["_metrics"].values()
+    prepare = weights.transforms()
     return ModelCard(
-        name=builder.replace("_", "-"),
-        title=title,
-        family="torchvision",
+        **common(builder, title, paper, weights),
         kind="frame",
         task="image classification",
         dataset="ImageNet-1k",
         labels="imagenet-1k",
-        licence=LICENCE,
-        paper=f"https://arxiv.org/abs/{paper}",
-        source="https://github.com/pytorch/vision",
-        accuracy={"top1": published["acc@1"], "top5": published["acc@5"]},
         preprocessing=Preprocessing(
             height_px=prepare.crop_size[0],
             width_px=prepare.crop_size[0],
@@ -91,7 +94,6 @@ def picture_card(builder: str, title: str, paper: str, name: str) -> ModelCard:
             mean=tuple(prepare.mean),
             std=tuple(prepare.std),
         ),
-        variants=(variant(weights),),
     )
 
 

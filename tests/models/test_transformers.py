@@ -15,14 +15,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_transformers import LABELS, MAKERS, OF_CLASSES, SIDE, SMALL, transformers
 
 import vidlab as vl
 from vidlab.core.errors import OptionError, UnknownModelError, WeightsError
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
-
-from tiny_transformers import LABELS, MAKERS, OF_CLASSES, SIDE, SMALL  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pandas as pd
 # Addresses may be broken anywhere, so that they leave room for the sentences beside them.
 _STYLE = """<style>
 .vl-listing td, .vl-listing th {text-align: left !important; vertical-align: top !important}
-.vl-listing td {min-width: 5em; max-width: 30em; overflow-wrap: anywhere; white-space: normal}
+.vl-listing td {min-width: 6em; max-width: 30em; overflow-wrap: anywhere; white-space: normal}
 .vl-listing td:first-child {white-space: nowrap}
 </style>"""
 

@@ -263,7 +263,7 @@ def _fetch_repository(hub: ModuleType, repository: str, part: Path, file: str) -
         info = hub.HfApi().model_info(repository, files_metadata=True, timeout=_TIMEOUT_SECONDS)
     except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError):
         raise
-    except Exception as error:  # as above
+    except Exception as error:  # the network library's own: nobody answered
         raise _offline(f"huggingface.co ({repository})", file, error) from error
     hub.snapshot_download(repository, revision=info.sha, local_dir=part, allow_patterns=_HUB_FILES)
     for entry in hub.utils.filter_repo_objects(

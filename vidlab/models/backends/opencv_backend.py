@@ -27,7 +27,7 @@ def open_model(opening: Opening) -> ArrayModel:
     cv2 = require("cv2", why=_WHY)
     try:
         network = cv2.dnn.readNetFromONNX(str(opening.path))
-    except Exception as error:  # cv2.error, which no stub knows
+    except cv2.error as error:
         raise WeightsError(f"OpenCV cannot read {str(opening.path)!r}: {error}") from error
     _check_shape(opening.path, card)
 

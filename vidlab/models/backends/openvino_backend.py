@@ -177,7 +177,7 @@ def _open_file(opening: Opening, compiler: Compiler) -> ArrayModel:
     opening.check_kind(card, "clip", "frame")
     try:
         network = compiler.core.read_model(opening.path)
-    except Exception as error:  # RuntimeError and OpenVINO's own
+    except RuntimeError as error:  # what OpenVINO's exceptions become in Python
         raise WeightsError(f"OpenVINO cannot read {str(opening.path)!r}: {error}") from error
     if len(network.inputs) != 1 or len(network.outputs) != 1:
         raise WeightsError(
@@ -214,7 +214,7 @@ def _compiled(network: Any, compiler: Compiler, card: ModelCard) -> tuple[Call, 
         if declared.is_dynamic:
             network.reshape([batch_size, *shape[1:]])
         compiled = compiler(network)
-    except Exception as error:  # RuntimeError and OpenVINO's own
+    except RuntimeError as error:  # what OpenVINO's exceptions become in Python
         raise ModelError(
             f"{card.name} cannot take what its card says, {layout_of(card)} {list(shape)}. "
             f"OpenVINO says: {error}"
