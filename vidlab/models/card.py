@@ -129,8 +129,8 @@ class ModelCard:
             make. Empty sees for itself: what sums to 1 are probabilities.
         skeleton: Of a pose model: name of its keypoints, such as ``"coco-17"``.
         detector: Of a pose model: name of the card of the model that finds people for it.
-        least_confidence: Of a pose model: mean confidence of a person's keypoints below which
-            nobody is there.
+        least_confidence: Of a pose model: mean confidence of a person's keypoints, or the score of
+            the person where the model gives one, below which nobody is there.
         num_frames: Frames of one clip in training.
         clips_per_video: How many clips a video is judged by where the published accuracy was
             measured; their probabilities are averaged.

@@ -158,7 +158,9 @@ def open_model(opening: Opening) -> TFHubModel | PoseModel:
     """Open a SavedModel directory; see `vidlab.models.registry.Backend`."""
     card = opening.known_card()
     if card.kind == "pose":
-        return open_poses(opening, card, SavedModelNetwork, backend="tfhub", runtime=runtime())
+        poses = open_poses(opening, card, SavedModelNetwork, backend="tfhub", runtime=runtime())
+        poses.num_threads = threads_in_force()
+        return poses
     module = load_module(opening.path, num_threads=opening.num_threads)
     opening.check_kind(card, "stream" if is_stream(module) else "clip")
     about = opening.about(card, num_classes=num_classes_of(module), runtime=runtime())

@@ -24,7 +24,8 @@ class PoseModel(ABC):
         num_threads: Threads the runtime computes with.
         provenance: What exactly is running.
         max_people: How many people it finds in a frame at most; 1 for the best one only.
-        least_confidence: Mean confidence of a person's keypoints below which nobody is there.
+        least_confidence: Mean confidence of a person's keypoints, or the score of the person where
+            the model gives one, below which nobody is there.
     """
 
     backend: str

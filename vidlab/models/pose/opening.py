@@ -16,10 +16,15 @@ from vidlab.models.opening import Opening
 from vidlab.models.pose.base import PoseModel
 from vidlab.models.pose.blazepose import DETECTOR_PX, LANDMARKS_PX, BlazePose
 from vidlab.models.pose.movenet import MoveNet
+from vidlab.models.pose.multipose import NUM_PEOPLE, NUM_VALUES, MultiPose
 
 
 class Network(Protocol):
-    """A network of one input: float32 as the card says in, all outputs out."""
+    """A network of one input: float32 as the card says in, all outputs out.
+
+    Attributes:
+        shape: Of the input; -1 where any size is taken.
+    """
 
     shape: tuple[int, ...]
 
@@ -43,7 +48,7 @@ def open_poses(
         raise CardError(
             f"{card.name} is a part of others, and finds no keypoints by itself: {card.title}."
         )
-    families = {"movenet": _movenet, "blazepose": _blazepose}
+    families = {"movenet": _movenet, "movenet-multipose": _multipose, "blazepose": _blazepose}
     if card.family not in families:
         raise CardError(
             f"{card.name} is a pose model of the family {card.family!r}; known to {backend} are "
@@ -66,20 +71,46 @@ def about_poses(opening: Opening, card: ModelCard, runtime: str) -> dict[str, An
 def _movenet(
     opening: Opening, card: ModelCard, open_network: Open, backend: str, runtime: str
 ) -> PoseModel:
+    call = _on_pictures(opening, card, open_network, gives=(len(COCO_17), 3))
+    return MoveNet(call, backend=backend, **about_poses(opening, card, runtime))
+
+
+def _multipose(
+    opening: Opening, card: ModelCard, open_network: Open, backend: str, runtime: str
+) -> PoseModel:
+    call = _on_pictures(opening, card, open_network, gives=(NUM_PEOPLE, NUM_VALUES))
+    return MultiPose(call, backend=backend, **about_poses(opening, card, runtime))
+
+
+def _on_pictures(
+    opening: Opening, card: ModelCard, open_network: Open, *, gives: tuple[int, int]
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return a network as a function from a picture of the card's size to an array.
+
+    Raises:
+        WeightsError: It takes or gives something else.
+    """
     network = open_network(opening.path, opening.num_threads)
     height, width = card.preprocessing.size_px
-    if network.shape != (1, height, width, 3):
+    takes = (1, height, width, 3)
+    if len(network.shape) != len(takes) or any(
+        got not in (-1, wanted) for got, wanted in zip(network.shape, takes, strict=True)
+    ):
         raise WeightsError(
             f"{opening.path.name} takes {list(network.shape)}; the card {card.name} prepares "
-            f"[1, {height}, {width}, 3]."
+            f"{list(takes)}."
         )
 
     def call(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        return network(picture[None])[0].reshape(-1, 3)
+        return network(picture[None])[0].reshape(gives)
 
-    if len(call(np.zeros((height, width, 3), dtype=np.float32))) != len(COCO_17):
-        raise WeightsError(f"{opening.path.name} does not give MoveNet's 17 keypoints.")
-    return MoveNet(call, backend=backend, **about_poses(opening, card, runtime))
+    given = network(np.zeros(takes, dtype=np.float32))[0].shape
+    if np.prod(given) != np.prod(gives):
+        raise WeightsError(
+            f"{opening.path.name} gives {list(given)}; of the card {card.name} {list(gives)} is "
+            "expected."
+        )
+    return call
 
 
 def _blazepose(
