@@ -36,7 +36,7 @@ from vidlab.models.card import (
 )
 from vidlab.models.choosing import quickest
 from vidlab.models.lookup import Found
-from vidlab.models.opening import CARD_SNIPPET, Opening
+from vidlab.models.opening import CARD_SNIPPET, Opening, without_card
 from vidlab.models.registry import backends, formats
 
 if TYPE_CHECKING:
@@ -45,6 +45,19 @@ if TYPE_CHECKING:
 _KAGGLE_HANDLE = re.compile(
     r"^(kaggle:)?([\w-]+/[\w-]+/(tensorFlow2|tfLite|pyTorch|other)/[\w-]+(/\d+)?)$", re.IGNORECASE
 )
+
+# What the addresses and folders of published SavedModels are called, and the cards of these models.
+_CARD_HINTS = (
+    (r"movinet.*?[-_/](a[0-5])[-_/](stream|base)", r"movinet-\1-\2"),
+    (r"movenet.*?single-?pose[-_/](lightning|thunder)", r"movenet-\1"),
+    (r"movenet.*?multi-?pose[-_/]lightning", "movenet-multipose"),
+)
+
+# Forms of a model on TF-Hub that are no SavedModels, and what to take of them.
+_OTHER_HUB_FORMS = {
+    "/lite-model/": "a LiteRT file: download it, and pass its path and, if need be, card=",
+    "/tfjs-model/": "for browsers: take its address without tfjs-model/",
+}
 
 _HUGGING_FACE_REPOSITORY = re.compile(r"^[\w.-]+/[\w.-]+$")
 
@@ -197,7 +210,9 @@ def load_model(
         from vidlab.models.download import kaggle_directory
 
         folder = kaggle_directory(handle[2])
-        return _load_path(folder, backend, card or _card_like(handle[2]), options)
+        files = list(folder.glob("*.tflite"))
+        path = files[0] if len(files) == 1 else folder
+        return _load_path(path, backend, card, options, called=handle[2])
     if backend == "transformers" and _HUGGING_FACE_REPOSITORY.match(name):
         from vidlab.models.download import hugging_face_directory
 
@@ -463,7 +478,15 @@ def _download_best(card: ModelCard, wanted: list[Variant], backend: str) -> Foun
     raise lookup.missing(card, backend=backend, variants=wanted)
 
 
-def _load_path(path: Path, backend: str | None, card: ModelCard | None, options: _Options) -> Model:
+def _load_path(
+    path: Path,
+    backend: str | None,
+    card: ModelCard | None,
+    options: _Options,
+    *,
+    called: str | None = None,
+) -> Model:
+    """Load what lies at a path; `called` is how people know it where that says nothing."""
     path = _weights_at(path)
     format_ = format_of(path)
     native = formats()[format_]
@@ -479,10 +502,12 @@ def _load_path(path: Path, backend: str | None, card: ModelCard | None, options:
     if known is not None:
         return options.open(known[0], Found(path, "path", known[1]), backend)
     about = Variant(
-        name=path.stem, precision="", format=format_, file=path.name, note="from a path"
+        name=called or path.stem, precision="", format=format_, file=path.name, note="from a path"
     )
-    if card is None and native == "tfhub":
-        card = _card_like(str(path))  # the only hint; the other formats say what they are
+    if card is None and (called or native == "tfhub"):
+        card = _card_like(called or str(path))  # the only hint; the others say what they are
+        if card is None and backend == "tfhub":
+            raise without_card(called or path.name)
     return options.open(card, Found(path, "path", about), backend)
 
 
@@ -575,9 +600,11 @@ def _card_of_content(path: Path, format_: Format) -> tuple[ModelCard, Variant] |
 
 
 def _card_like(name: str) -> ModelCard | None:
-    """Return the MoViNet card that a path or handle speaks of, if it names size and kind."""
-    match = re.search(r"movinet.*?[-_/](a[0-5])[-_/](stream|base)", name.lower())
-    return cards().get(f"movinet-{match[1]}-{match[2]}") if match else None
+    """Return the card of the published model that a path, handle or address speaks of."""
+    for pattern, card in _CARD_HINTS:
+        if match := re.search(pattern, name.lower()):
+            return cards().get(match.expand(card))
+    return None
 
 
 def _load_hub_address(
@@ -585,7 +612,10 @@ def _load_hub_address(
 ) -> Model:
     if backend not in (None, "tfhub"):
         raise OptionError(f"An address is loaded by the tfhub backend; got backend={backend!r}.")
+    for form, what in _OTHER_HUB_FORMS.items():
+        if form in address:
+            raise OptionError(f"{address} is {what}.")
     from vidlab.models.download import hub_directory
 
     folder = hub_directory(address)
-    return _load_path(folder, "tfhub", card or _card_like(address), options)
+    return _load_path(folder, "tfhub", card, options, called=address)

@@ -52,10 +52,7 @@ class Opening:
             OptionError: There is none; the message says how to name one.
         """
         if self.card is None:
-            raise OptionError(
-                f"{self.path.name} does not say what it takes. Pass the name of the card that it "
-                f"follows, as in card='movinet-a0-stream', or its own: {CARD_SNIPPET}."
-            )
+            raise without_card(self.path.name)
         return self.card
 
     def check_kind(self, card: ModelCard, *kinds: Kind) -> None:
@@ -101,3 +98,12 @@ class Opening:
             "num_threads": self.num_threads,
             "selection": self.selection,
         }
+
+
+def without_card(name: str) -> OptionError:
+    """Build the error for weights of which nobody says what they take."""
+    return OptionError(
+        f"{name} does not say what it takes. Pass the name of the card that it follows, as in "
+        "card='movinet-a0-stream' or, for keypoints, card='movenet-lightning'; or its own: "
+        f"{CARD_SNIPPET}. vidlab.list_models() shows all that have a name."
+    )
