@@ -1,13 +1,14 @@
 // @ts-check
 /** The settings under ⚙: what is drawn on the picture, the threshold, the timeline, the selection. */
 
-/** @import { OverlayName } from "./types.js" */
+/** @import { ColoredBy, Info, OverlayName } from "./types.js" */
 /** @import { Texts } from "./texts.js" */
 import { h } from "./dom.js";
 
 /**
  * @typedef {object} Settings  how the menu changes things
  * @property {(name: OverlayName, on: boolean) => void} setOverlay
+ * @property {(what: ColoredBy) => void} setColoredBy
  * @property {(value: number | null) => void} setThreshold
  * @property {(on: boolean) => void} setLoop
  * @property {(step: 1 | 0 | -1) => void} zoom
@@ -19,11 +20,11 @@ const FIRST_THRESHOLD = 0.5;
 export class Menu {
   /**
    * @param {Texts} texts
-   * @param {OverlayName[]} overlays  those there is data for
-   * @param {boolean} isPredicted     whether there are predictions for a threshold
+   * @param {Info} info
    * @param {Settings} settings
    */
-  constructor(texts, overlays, isPredicted, settings) {
+  constructor(texts, info, settings) {
+    const isPredicted = info.models.length > 0;
     this.element = h("div", {
       class: "vl-menu",
       role: "group",
@@ -32,12 +33,21 @@ export class Menu {
     });
     /** @type {Map<OverlayName, HTMLInputElement>} */
     this.overlays = new Map();
-    const boxes = overlays.map((name) => {
+    const drawable = info.overlays ?? (isPredicted ? ["label", "caption", "bars"] : []);
+    const boxes = drawable.map((/** @type {OverlayName} */ name) => {
       const [label, box] = checkbox(texts.overlays[name], (on) => settings.setOverlay(name, on));
       this.overlays.set(name, box);
       return label;
     });
     if (boxes.length) this.element.append(group(texts.drawOnPicture, boxes));
+    this.coloredBy = h("select", { class: "vl-speed vl-choose", "aria-label": texts.coloredBy });
+    const several = (info.keypoints?.length ?? 0) > 1;
+    for (const [value, text] of Object.entries(texts.colors))
+      if (several || value !== "model") this.coloredBy.append(h("option", { value, text }));
+    this.coloredBy.addEventListener("change", () =>
+      settings.setColoredBy(/** @type {ColoredBy} */ (this.coloredBy.value)),
+    );
+    if (info.keypoints?.length) this.element.append(group(texts.coloredBy, [this.coloredBy]));
 
     const [use, used] = checkbox("", (on) => settings.setThreshold(on ? this.lastThreshold : null));
     used.setAttribute("aria-label", texts.thresholdUse);
@@ -77,11 +87,13 @@ export class Menu {
 
   /**
    * @param {Set<OverlayName>} overlays
+   * @param {ColoredBy} coloredBy
    * @param {number | null} threshold
    * @param {boolean} loop
    */
-  show(overlays, threshold, loop) {
+  show(overlays, coloredBy, threshold, loop) {
     for (const [name, box] of this.overlays) box.checked = overlays.has(name);
+    this.coloredBy.value = coloredBy;
     this.loop.checked = loop;
     if (threshold !== null) this.lastThreshold = threshold;
     this.thresholdUsed.checked = threshold !== null;

@@ -1,7 +1,8 @@
 // @ts-check
 /** What is drawn over the picture, sharp at any zoom: labels, captions, bars, boxes, keypoints. */
 
-/** @import { Boxes, Info, Keypoints, Label, OverlayName, Overlays, Told, Track } from "./types.js" */
+/** @import { Boxes, ColoredBy, Info, Label, OverlayName, Overlays, Told, Track } from "./types.js" */
+import { colorOf, drawBodies, rowsAt } from "./bodies.js";
 import { h } from "./dom.js";
 import { fit, roundRect } from "./marks.js";
 import { clamp, lastAtMost, probText } from "./numbers.js";
@@ -13,23 +14,6 @@ const NARROW_PX = 420;
 const MARGIN_PX = 8;
 // OpenCV's tutorials write the label into a box of 300x40 px on a picture 400 px wide.
 const CAPTION = { picture: 400, width: 300, height: 40, left: 10, text: 20 };
-// People and things without a label of their own colour.
-const COLORS = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2"];
-const UNSURE = 0.3;
-
-/**
- * The rows that hold at a frame: those of the last annotated frame, at most `hold` frames old.
- * @param {Int32Array} frames  increasing
- * @param {number} hold
- * @param {number} frame
- * @returns {[number, number]} half-open
- */
-export function rowsAt(frames, hold, frame) {
-  const last = lastAtMost(frames, frame);
-  const annotated = frames[last];
-  if (last < 0 || annotated === undefined || frame - annotated >= hold) return [0, 0];
-  return [lastAtMost(frames, annotated - 1) + 1, last + 1];
-}
 
 export class Overlay {
   /** @param {Info} info */
@@ -39,7 +23,9 @@ export class Overlay {
     /** @type {Told | null} */
     this.told = null;
     /** @type {Overlays} */
-    this.data = { boxes: null, keypoints: null };
+    this.data = { boxes: null, keypoints: [], gaps: null, curves: [] };
+    /** @type {ColoredBy} */
+    this.coloredBy = "person";
     /** @type {Set<OverlayName>} */
     this.names = new Set();
     this.frame = 0;
@@ -74,8 +60,7 @@ export class Overlay {
     const font = getComputedStyle(canvas).fontFamily || "sans-serif";
     const zoom = width / this.info.width;
     if (names.has("boxes") && this.data.boxes) this.drawBoxes(context, font, zoom, this.data.boxes);
-    if (names.has("keypoints") && this.data.keypoints)
-      this.drawKeypoints(context, zoom, this.data.keypoints);
+    if (names.has("keypoints")) drawBodies(context, font, zoom, this.data, this.frame, this.coloredBy);
     const top = names.has("caption") ? this.drawCaption(context, font, width) : 0;
     if (names.has("bars")) this.drawBars(context, font, width, top);
     if (names.has("label")) this.drawLabels(context, font, width, height);
@@ -264,60 +249,7 @@ export class Overlay {
     context.fillText(text, left + 4, top + 9.5);
   }
 
-  /**
-   * @param {CanvasRenderingContext2D} context
-   * @param {number} zoom
-   * @param {Keypoints} keypoints
-   */
-  drawKeypoints(context, zoom, keypoints) {
-    const [first, stop] = rowsAt(keypoints.frames, keypoints.hold, this.frame);
-    /** @type {Map<number, Map<number, {x: number, y: number, sure: boolean}>>} */
-    const people = new Map();
-    for (let row = first; row < stop; row++) {
-      const person = keypoints.person[row] ?? 0;
-      const points = people.get(person) ?? new Map();
-      people.set(person, points);
-      points.set(keypoints.keypoint[row] ?? -1, {
-        x: (keypoints.xy[2 * row] ?? 0) * zoom,
-        y: (keypoints.xy[2 * row + 1] ?? 0) * zoom,
-        sure: !((keypoints.confidence[row] ?? 1) < UNSURE),
-      });
-    }
-    context.lineCap = "round";
-    for (const [person, points] of people) {
-      const color = colorOf(person);
-      for (const [line, stroke] of /** @type {[number, string][]} */ ([[5, SHADE], [2.5, color]])) {
-        context.lineWidth = line;
-        context.strokeStyle = stroke;
-        for (const [from, to] of keypoints.skeleton) {
-          const a = points.get(from);
-          const b = points.get(to);
-          if (!a || !b) continue;
-          context.globalAlpha = a.sure && b.sure ? 1 : 0.35;
-          context.beginPath();
-          context.moveTo(a.x, a.y);
-          context.lineTo(b.x, b.y);
-          context.stroke();
-        }
-      }
-      for (const { x, y, sure } of points.values()) {
-        context.globalAlpha = sure ? 1 : 0.35;
-        context.beginPath();
-        context.arc(x, y, 3.5, 0, 2 * Math.PI);
-        context.fillStyle = "#fff";
-        context.fill();
-        context.lineWidth = 2;
-        context.strokeStyle = color;
-        context.stroke();
-      }
-      context.globalAlpha = 1;
-    }
-  }
-
   close() {
     this.resize.disconnect();
   }
 }
-
-/** @param {number} number */
-const colorOf = (number) => COLORS[Math.max(number, 0) % COLORS.length] ?? "#E69F00";

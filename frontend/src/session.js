@@ -159,7 +159,7 @@ export class Session {
   }
 
   /**
-   * Boxes and keypoints, fetched once.
+   * Boxes, keypoints and curves, fetched once.
    * @returns {Promise<Overlays>}
    */
   overlays() {
@@ -230,13 +230,28 @@ function readOverlays({ content, buffers }) {
       label: new Int32Array(take()),
       person: new Int32Array(take()),
     } : null,
-    keypoints: content.keypoints ? {
-      ...content.keypoints,
+    keypoints: content.keypoints.map((/** @type {any} */ layer) => ({
+      ...layer,
       frames: new Int32Array(take()),
       person: new Int32Array(take()),
       keypoint: new Int32Array(take()),
       xy: new Float32Array(take()),
       confidence: new Float32Array(take()),
+    })),
+    gaps: content.gaps ? {
+      ...content.gaps,
+      frames: new Int32Array(take()),
+      keypoint: new Int32Array(take()),
+      from: new Float32Array(take()),
+      to: new Float32Array(take()),
     } : null,
+    curves: content.curves.map((/** @type {any} */ curve) => ({
+      ...curve,
+      lines: curve.lines.map((/** @type {any} */ line) => ({
+        ...line,
+        frames: new Int32Array(take()),
+        values: new Float32Array(take()),
+      })),
+    })),
   };
 }

@@ -1,10 +1,11 @@
 // @ts-check
 /** The canvases under the picture: curves, truth, bands, divergence, axis, playhead, overview. */
 
-/** @import { Divergence, Label, Runs, Told, Track, Verdicts } from "./types.js" */
+/** @import { Curve, Divergence, Label, Runs, Told, Track, Verdicts } from "./types.js" */
 /** @import { Clock } from "./clock.js" */
 /** @import { SegmentLane } from "./segment_lane.js" */
 /** @import { Texts } from "./texts.js" */
+import { CurveLanes, valuesText } from "./curves.js";
 import { h } from "./dom.js";
 import {
   runsOf,
@@ -87,6 +88,7 @@ export class Timeline {
     this.unknown = new Set();
     /** @type {SegmentLane | null} */
     this.lane = null;
+    this.numbers = new CurveLanes();
     /** @type {[number, number] | null} */
     this.selection = null;
     /** @type {number | null} */
@@ -137,8 +139,15 @@ export class Timeline {
     this.prepare();
   }
 
+  /** @param {Curve[]} curves */
+  setCurves(curves) {
+    this.numbers.curves = curves;
+    this.prepare();
+  }
+
   prepare() {
     const { clock, told } = this;
+    this.numbers.prepare(clock);
     this.runs = told.tracks.map((track) => runsOf(track, this.end));
     this.verdicts = told.tracks.map((track, at) => verdictsOf(track, truthFor(told.truth, at)));
     this.unknown = unknownLabels(told);
@@ -427,6 +436,11 @@ export class Timeline {
     return this.told.tracks.length > 1;
   }
 
+  /** Nothing but the time is to be shown, and what is true. */
+  get isBare() {
+    return !this.told.tracks.length && !this.lane && !this.numbers.curves.length;
+  }
+
   get gutter() {
     if (this.told.truth.length || (this.lane && this.told.tracks.length)) return 46;
     return this.compared ? 24 : 0;
@@ -502,9 +516,11 @@ export class Timeline {
     // Room for the current segment's outline above it.
     const lane = y + 2;
     if (this.lane) y = lane + this.lane.height + GAP_PX;
-    else if (!tracks.length) y += 12;
+    else if (this.isBare) y += 12;
     const strip = { y: y + GAP_PX, height: divergence ? STRIP_PX : 0 };
     if (strip.height) y += STRIP_PX + 2 * GAP_PX;
+    const numbers = y;
+    y += this.numbers.height;
     const axis = y;
     return {
       curves,
@@ -512,6 +528,7 @@ export class Timeline {
       bands,
       lane,
       strip,
+      numbers,
       axis,
       overview: axis + AXIS_PX,
       height: axis + AXIS_PX + OVERVIEW_PX,
@@ -592,7 +609,7 @@ export class Timeline {
     context.rect(this.gutter, 0, this.width - this.gutter, place.axis);
     context.clip();
     this.lane?.draw(context, theme, this, place.lane);
-    if (!tracks.length && !this.lane && !this.truth.length) {
+    if (this.isBare && !this.truth.length) {
       context.fillStyle = theme.track;
       roundRect(context, this.gutter, 2, this.width - this.gutter, 8, 4);
     }
@@ -603,6 +620,7 @@ export class Timeline {
       this.drawBand(context, theme, each, index, place.bands[index] ?? 0),
     );
     if (divergence) this.drawDivergence(context, theme, divergence, place.strip);
+    this.numbers.draw(context, theme, this, place.numbers);
     context.restore();
   }
 
@@ -705,8 +723,9 @@ export class Timeline {
    * @param {Float64Array} times
    * @param {Float32Array} values
    * @param {(value: number) => number} y
+   * @param {number} [end]  seconds until which the last row holds
    */
-  traceSteps(path, times, values, y) {
+  traceSteps(path, times, values, y, end = this.end) {
     const [first = 0, stop = 0] = this.visible(times);
     let column = NaN;
     let low = 0;
@@ -714,7 +733,7 @@ export class Timeline {
     for (let row = first; row < stop; row++) {
       const value = values[row] ?? 0;
       const left = this.x(times[row] ?? 0);
-      const right = this.x(row + 1 < times.length ? (times[row + 1] ?? 0) : this.end);
+      const right = this.x(row + 1 < times.length ? (times[row + 1] ?? 0) : end);
       if (row === first) path.moveTo(left, y(value));
       if (right - left >= 1) {
         path.lineTo(left, y(value));
@@ -1159,6 +1178,15 @@ export class Timeline {
     told.tracks.forEach((track, at) =>
       lines.push(...this.tipRows(track, frame, truthAt(truthFor(told.truth, at), frame))),
     );
+    for (const curve of this.numbers.curves) {
+      const value = valuesText(curve, frame);
+      lines.push(
+        h("div", { class: "vl-tip-row" }, [
+          h("span", { class: "vl-ellipsis", text: curve.name }),
+          h("span", { class: "vl-number", text: value }),
+        ]),
+      );
+    }
     const { divergence } = told;
     const row = divergence ? lastAtMost(divergence.times, at + 1e-6) : -1;
     if (divergence && row >= 0) {

@@ -23,6 +23,8 @@
  * @property {boolean} has_audio
  * @property {boolean} [has_truth]
  * @property {OverlayName[]} [overlays]  those there is data for
+ * @property {string[]} [keypoints]      titles of the models whose keypoints there are
+ * @property {string[]} [curves]         names of curves under the picture
  * @property {string} [model_id]         the widget's id, as its kept output names it
  */
 
@@ -85,7 +87,8 @@
  */
 
 /**
- * @typedef {object} Keypoints  rows in order of frame
+ * @typedef {object} Keypoints  as one model found them; rows in order of frame
+ * @property {string} title
  * @property {string[]} names
  * @property {[number, number][]} skeleton
  * @property {number} hold
@@ -96,6 +99,22 @@
  * @property {Float32Array} confidence
  */
 
-/** @typedef {{boxes: Boxes | null, keypoints: Keypoints | null}} Overlays */
+/**
+ * @typedef {object} Gaps  between the first two models' keypoints; rows in order of frame
+ * @property {string[]} names
+ * @property {number} hold
+ * @property {Int32Array} frames
+ * @property {Int32Array} keypoint   index into names
+ * @property {Float32Array} from     [rows * 2] px of the displayed frame
+ * @property {Float32Array} to       [rows * 2] likewise
+ */
+
+/** @typedef {{person: number, hold: number, frames: Int32Array, values: Float32Array}} Line  NaN where there is none */
+
+/** @typedef {{name: string, low: number, high: number, lines: Line[]}} Curve  a number over time, one line a person */
+
+/** @typedef {"person" | "confidence" | "model"} ColoredBy  what a skeleton's colour tells */
+
+/** @typedef {{boxes: Boxes | null, keypoints: Keypoints[], gaps: Gaps | null, curves: Curve[]}} Overlays */
 
 export {};

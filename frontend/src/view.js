@@ -1,7 +1,7 @@
 // @ts-check
 /** One view: puts the parts together, and keeps them and the model in step. */
 
-/** @import { Info, Model, OverlayName, Progress, Media, Told } from "./types.js" */
+/** @import { ColoredBy, Info, Model, OverlayName, Progress, Media, Told } from "./types.js" */
 /** @import { Session } from "./session.js" */
 import { Annotator } from "./annotator.js";
 import { Controls } from "./controls.js";
@@ -14,6 +14,7 @@ import { clamp, clockText, lastAtMost, placeOf, probText, sentence } from "./num
 import { Overlay } from "./overlay.js";
 import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
+import { Readings } from "./readings.js";
 import { Status } from "./status.js";
 import { textsOf, waitText } from "./texts.js";
 import { Timeline } from "./timeline.js";
@@ -106,9 +107,9 @@ export class View {
       leaveInput: () => this.timeline.element.focus(),
     });
     const isPredicted = info.models.length > 0;
-    const overlays = info.overlays ?? (isPredicted ? ["label", "caption", "bars"] : []);
-    this.menu = new Menu(texts, overlays, isPredicted, {
+    this.menu = new Menu(texts, info, {
       setOverlay: (name, on) => this.setOverlay(name, on),
+      setColoredBy: (what) => this.set("keypoint_color", what),
       setThreshold: (value) => this.set("threshold", value),
       setLoop: (on) => this.set("loop", on),
       zoom: (step) => this.zoom(step),
@@ -124,6 +125,9 @@ export class View {
       clear: () => this.clearSelection(),
     });
     this.panel = new Panel(info, texts);
+    this.readings = new Readings(info, texts);
+    const isMeasured = Boolean(info.keypoints?.length || info.curves?.length);
+    if (isMeasured) this.panel.element.append(this.readings.element);
     this.annotator = model.get("_annotation") ? new Annotator(this) : null;
     this.timeline.lane = this.annotator?.lane ?? null;
     this.help = this.makeHelp();
@@ -137,7 +141,7 @@ export class View {
         this.menu.element,
         this.help,
         h("div", { class: "vl-lines" }, [this.timeline.element, this.foot.element]),
-        isPredicted ? this.panel.element : this.annotator ? null : this.makeHint(),
+        isPredicted || isMeasured ? this.panel.element : this.annotator ? null : this.makeHint(),
         this.annotator?.element ?? null,
       ]),
       this.live,
@@ -271,11 +275,17 @@ export class View {
   }
 
   async loadOverlays() {
-    const { overlays } = this.info;
-    if (!overlays?.includes("boxes") && !overlays?.includes("keypoints")) return;
+    const { overlays, curves } = this.info;
+    const isAny = overlays?.includes("boxes") || overlays?.includes("keypoints");
+    if (!isAny && !curves?.length) return;
     try {
-      this.overlay.data = await this.session.overlays();
+      const data = await this.session.overlays();
+      if (this.closed) return;
+      this.overlay.data = data;
       this.overlay.draw();
+      this.timeline.setCurves(data.curves);
+      this.readings.fill(data);
+      this.readings.show(this.picture.shown ?? this.model.get("frame_index"));
     } catch (error) {
       this.complain(this.texts.overlaysFailed(sentence(error)));
     }
@@ -354,7 +364,7 @@ export class View {
       if (index !== this.posted || this.session.driver !== this) this.obeyFrame(index);
     });
     this.follow("playing", () => this.obeyPlaying());
-    for (const name of ["speed", "selection", "overlay", "threshold", "loop"])
+    for (const name of ["speed", "selection", "overlay", "keypoint_color", "threshold", "loop"])
       this.follow(name, () => this.obeySettings());
     const restyle = () => this.timeline.restyle();
     const theme = new MutationObserver(restyle);
@@ -517,6 +527,7 @@ export class View {
     const { clock, timeline } = this;
     this.root.dataset["frame"] = String(index);
     this.panel.show(index);
+    this.readings.show(index);
     this.overlay.show(index);
     if (!clock) return;
     this.annotator?.show();
@@ -556,13 +567,16 @@ export class View {
     const threshold = model.get("threshold") ?? null;
     const loop = Boolean(model.get("loop"));
     const names = new Set(/** @type {OverlayName[]} */ (model.get("overlay")));
+    const coloredBy = /** @type {ColoredBy} */ (model.get("keypoint_color") ?? "person");
     this.overlay.names = names;
+    this.overlay.coloredBy = coloredBy;
+    this.readings.setColoredBy(coloredBy);
     this.overlay.draw();
     timeline.threshold = threshold;
     timeline.draw();
     this.panel.setThreshold(threshold);
     this.panel.show(picture.current);
-    this.menu.show(names, threshold, loop);
+    this.menu.show(names, coloredBy, threshold, loop);
     this.controls.showLoop(loop, this.selection !== null);
     picture.loop = loop ? (this.selection ?? true) : null;
     const speed = model.get("speed");

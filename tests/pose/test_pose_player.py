@@ -9,7 +9,10 @@ import pytest
 from synthetic import make_video
 
 import vidlab as vl
-from vidlab.widgets.annotations import read_keypoints
+from vidlab.core.errors import OptionError
+from vidlab.core.palette import PERSON_COLORS, share_color
+from vidlab.widgets.kept import kept_html
+from vidlab.widgets.keypoints import read_keypoints
 
 
 def poses_on(path: Path) -> vl.pose.Poses:
@@ -34,8 +37,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_keypoints_without_a_place_are_not_drawn(path: Path) -> None:
-    points = read_keypoints(poses_on(path), None)
-    assert points is not None
+    bodies = read_keypoints(poses_on(path), None)
+    assert bodies is not None
+    (points,) = bodies.layers
     assert len(points.frame_index) == 2 * 16
     assert "right_ankle" not in points.names
     assert len(points.skeleton) == len(vl.pose.COCO_17.limbs) - 1
@@ -50,3 +54,64 @@ def test_a_player_burns_the_skeleton_in(path: Path, tmp_path: Path) -> None:
         pictures = [np.asarray(each.snapshot(), dtype=int) for each in (player, without)]
         changed.append(bool(np.abs(pictures[0] - pictures[1]).max() > 60))
     assert changed == [False, False, True, True, False, False]
+
+
+def test_several_models_lie_over_one_another(path: Path) -> None:
+    first = poses_on(path)
+    moved = first.points.copy()
+    moved[..., 0] += 3
+    moved[..., 1] += 4
+    second = first.replaced(points=moved, title="b:other")
+    player = vl.Player(path, keypoints=[first, second], overlay="keypoints")
+    assert player.keypoint_color == "model"
+    assert player._info["keypoints"] == ["b:m", "b:other"]
+    assert player._info["curves"] == ["A ↔ B, px"]
+    bodies = read_keypoints({"mine": first, "yours": second}, None)
+    assert bodies is not None
+    assert [each.title for each in bodies.layers] == ["mine", "yours"]
+    gaps = bodies.gaps
+    assert gaps is not None
+    assert gaps.names == vl.pose.COCO_17.keypoints[:16]
+    np.testing.assert_array_equal(np.unique(gaps.frame_index), [2, 3])
+    np.testing.assert_allclose(np.linalg.norm(gaps.to_px - gaps.from_px, axis=1), 5.0)
+
+
+def test_tables_have_layers_but_no_distances(path: Path) -> None:
+    table = poses_on(path).table.dropna()
+    bodies = read_keypoints([table, table], None)
+    assert bodies is not None
+    assert len(bodies.layers) == 2
+    assert bodies.gaps is None
+
+
+def test_what_colours_tell_is_burned_in(path: Path, tmp_path: Path) -> None:
+    unsure = poses_on(path)
+    unsure.points[..., 2] *= 0.4
+    player = vl.Player(path, keypoints=unsure, overlay="keypoints", keypoint_color="confidence")
+
+    def has(shade: str) -> bool:
+        picture = np.asarray(player.snapshot(2, width_px=640), dtype=int)
+        wanted = list(bytes.fromhex(shade.removeprefix("#")))
+        return bool((np.abs(picture - wanted).max(axis=2) <= 3).any())
+
+    assert has(share_color(0.4))
+    assert not has(PERSON_COLORS[0])
+    player.keypoint_color = "person"
+    assert has(PERSON_COLORS[0])
+    made = vl.Video(player.export(tmp_path / "out.mp4", progress=False))
+    plain = np.asarray(vl.Player(path).snapshot(2), dtype=int)
+    assert np.abs(made.frame_at(2).rgb - plain).max() > 60
+    with pytest.raises(OptionError, match="person, confidence, model"):
+        player.keypoint_color = "mood"
+    with pytest.raises(OptionError, match="holds none"):
+        vl.Player(path, keypoints=[])
+    with pytest.raises(OptionError, match="same video"):
+        vl.Player(path, keypoints=[unsure, unsure.replaced(video="other.mp4")])
+
+
+def test_what_stays_in_a_notebook_shows_skeletons(path: Path) -> None:
+    shown = kept_html(vl.Player(path, keypoints=poses_on(path), overlay="keypoints"))
+    hidden = kept_html(vl.Player(path, keypoints=poses_on(path)))
+    assert shown != hidden
+    assert "No predictions yet" not in shown + hidden
+    assert "No predictions yet" in kept_html(vl.Player(path))

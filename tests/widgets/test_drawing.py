@@ -12,8 +12,10 @@ from PIL import Image
 
 import vidlab as vl
 from vidlab.core.palette import PALETTE
-from vidlab.widgets.annotations import read_boxes, read_keypoints
-from vidlab.widgets.drawing import Overlays, _Pen
+from vidlab.widgets.annotations import read_boxes
+from vidlab.widgets.drawing import Overlays
+from vidlab.widgets.keypoints import read_keypoints
+from vidlab.widgets.pen import Pen
 
 SIZE = (320, 240)
 
@@ -27,7 +29,7 @@ def overlays(
 ) -> Overlays:
     return Overlays(
         predictions or [], top_k=3, boxes=read_boxes(boxes),
-        keypoints=read_keypoints(keypoints, None), size=SIZE, threshold=threshold,
+        bodies=read_keypoints(keypoints, None), size=SIZE, threshold=threshold,
     )  # fmt: skip
 
 
@@ -97,7 +99,7 @@ def test_body_lines_have_smooth_edges(end: tuple[float, float]) -> None:
     assert len(np.unique(drawn, axis=0)) > 10, "edges blend into what is below"
 
     layer = Image.new("RGBA", SIZE)
-    pen = _Pen(layer, scale=1)
+    pen = Pen(layer, scale=1)
     pen._stroke((40.0, 40.0), end, 6, (255, 255, 255))
     length, width = np.hypot(end[0] - 40, end[1] - 40), 6 * pen._grow
     ink = np.asarray(layer)[..., 3].sum() / 255
@@ -161,7 +163,7 @@ def test_a_caption_is_the_box_of_opencvs_tutorials(told: vl.Predictions) -> None
 
 @pytest.mark.parametrize(("width", "num_bars"), [(380, 3), (960, 5)])
 def test_a_small_picture_gets_fewer_bars(width: int, num_bars: int, told: vl.Predictions) -> None:
-    made = Overlays([told], top_k=6, boxes=None, keypoints=None, size=SIZE)
+    made = Overlays([told], top_k=6, boxes=None, bodies=None, size=SIZE)
     height = width * 3 // 4
     _, top, right, bottom = where(draw(made, 0, "bars", size=(width, height))) or (0, 0, 0, 0)
     grow = (bottom - top) / (20 * num_bars + 8)
@@ -175,7 +177,7 @@ def test_long_labels_stay_inside(size: tuple[int, int], spelled, predict_ids) ->
     video = vl.Video(spelled("mp4"))
     labels = ["a label that goes on and on " * 8, "얼음 조각하기 " * 20]
     made = Overlays(
-        [predict_ids(video, [0, 1], labels=labels)], top_k=2, boxes=None, keypoints=None, size=size
+        [predict_ids(video, [0, 1], labels=labels)], top_k=2, boxes=None, bodies=None, size=size
     )
     left, top, right, bottom = where(draw(made, 0, "label", "bars", size=size)) or (0, 0, 0, 0)
     assert 0 < left < right <= size[0]

@@ -208,7 +208,7 @@ def test_boxes_and_keypoints_reach_the_page(video, monkeypatch) -> None:
     page = Page(Player(video, boxes=BOXES, keypoints=POINTS), monkeypatch)
     assert page.player._info["overlays"] == ["boxes", "keypoints"]
     answer, buffers = page.ask("overlays")
-    boxes, points = answer["result"]["boxes"], answer["result"]["keypoints"]
+    boxes, (points,) = answer["result"]["boxes"], answer["result"]["keypoints"]
     assert [label["name"] for label in boxes["labels"]] == ["cat"]
     assert boxes["labels"][0]["color"] == PALETTE.color_of("cat")
     assert boxes["hold"] == 4
@@ -229,7 +229,7 @@ def test_boxes_and_keypoints_reach_the_page(video, monkeypatch) -> None:
 
 def test_without_boxes_and_keypoints_the_page_is_told_so(video, monkeypatch) -> None:
     answer, buffers = Page(Player(video), monkeypatch).ask("overlays")
-    assert answer["result"] == {"boxes": None, "keypoints": None}
+    assert answer["result"] == {"boxes": None, "keypoints": [], "gaps": None, "curves": []}
     assert buffers == []
 
 

@@ -17,7 +17,9 @@ import numpy as np
 from playwright.sync_api import Browser, Locator, Page, Route
 
 import vidlab as vl
-from vidlab.widgets.annotations import read_boxes, read_keypoints, read_truth
+from vidlab.widgets.annotations import read_boxes, read_truth
+from vidlab.widgets.curves import distance_curve, read_curves
+from vidlab.widgets.keypoints import read_keypoints
 from vidlab.widgets.payload import describe_overlays, describe_predictions
 
 ROOT = Path(__file__).parents[2]
@@ -136,6 +138,7 @@ def open_view(
     boxes: Any = None,
     keypoints: Any = None,
     skeleton: Any = None,
+    curves: Any = None,
     state: Mapping[str, Any] | None = None,
     top_k: int = 5,
     width: int = 1000,
@@ -156,6 +159,7 @@ def open_view(
         boxes: As `vidlab.Player` takes them.
         keypoints: As `vidlab.Player` takes them.
         skeleton: As `vidlab.Player` takes it.
+        curves: As `vidlab.Player` takes them.
         state: Traits that differ from their defaults.
         top_k: Labels to list.
         width: Of the window, px.
@@ -166,6 +170,9 @@ def open_view(
         options: For the browser's page, such as ``locale`` or ``color_scheme``.
     """
     known, drawn = read_boxes(boxes), read_keypoints(keypoints, skeleton)
+    lanes = read_curves(curves)
+    if drawn is not None and drawn.gaps is not None:
+        lanes = (distance_curve(drawn.gaps), *lanes)
     said = read_truth(truth, video="clip.mp4")
     overlays = ["label", "bars"] if predictions else []
     overlays += ["boxes"] if known else []
@@ -178,6 +185,8 @@ def open_view(
             "name": video.name, "width": video.width, "height": video.height,
             "has_audio": video.has_audio, "top_k": top_k, "has_truth": said is not None,
             "models": [each.title for each in predictions], "overlays": overlays,
+            "keypoints": [each.title for each in drawn.layers] if drawn else [],
+            "curves": [each.name for each in lanes],
         },
         **(state or {}),
     }  # fmt: skip
@@ -198,7 +207,7 @@ def open_view(
                 truth=said.in_frames(video) if said else (),
             )
         ),
-        "overlays": _answer(*describe_overlays(known, drawn)),
+        "overlays": _answer(*describe_overlays(known, drawn, lanes)),
         **(answers or {}),
     }  # fmt: skip
     page = browser.new_page(viewport={"width": width, "height": height}, **options)

@@ -16,6 +16,14 @@ OKABE_ITO = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442",
 )  # fmt: skip
 
+#: The same colours for people and their skeletons, those first that are seen on most pictures.
+PERSON_COLORS = (
+    "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2",
+)  # fmt: skip
+
+#: From little to much, told apart by any eye: the upper part of viridis (van der Walt and Smith).
+SHARE_COLORS = ("#3B528B", "#21918C", "#5EC962", "#FDE725")
+
 _GOLDEN_ANGLE_DEGREES = 137.50776
 
 
@@ -47,6 +55,25 @@ class Palette:
 
 #: The palette that all of a session's displays share.
 PALETTE = Palette()
+
+
+def person_color(number: int) -> str:
+    """Return the colour of a person, or of a model's skeletons, by number."""
+    return PERSON_COLORS[max(number, 0) % len(PERSON_COLORS)]
+
+
+def share_color(share: float) -> str:
+    """Return the colour of a share from 0 to 1; NaN counts as 1."""
+    place = (1.0 if math.isnan(share) else min(max(share, 0.0), 1.0)) * (len(SHARE_COLORS) - 1)
+    below = min(int(place), len(SHARE_COLORS) - 2)
+    low, high = (_rgb(SHARE_COLORS[each]) for each in (below, below + 1))
+    mixed = (round(a + (place - below) * (b - a)) for a, b in zip(low, high, strict=True))
+    return "#" + "".join(f"{value:02X}" for value in mixed)
+
+
+def _rgb(shade: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(shade.removeprefix("#"))
+    return red, green, blue
 
 
 def color(rank: int) -> str:

@@ -12,6 +12,9 @@ from vidlab.core.skeletons import Skeleton
 # Where nobody measured how far people's own annotations are apart: as COCO's shoulders.
 _USUAL_SIGMA = 0.079
 
+LEAST_SIMILARITY = 0.1
+"""Below it two poses are not of the same person."""
+
 
 @dataclass
 class _Track:
@@ -33,9 +36,13 @@ class Tracker:
     """
 
     def __init__(
-        self, skeleton: Skeleton, *, least_similarity: float = 0.1, forget_seconds: float = 1.0
+        self,
+        skeleton: Skeleton,
+        *,
+        least_similarity: float = LEAST_SIMILARITY,
+        forget_seconds: float = 1.0,
     ) -> None:
-        self._sigmas = np.array(skeleton.sigmas or [_USUAL_SIGMA] * len(skeleton))
+        self._sigmas = sigmas_of(skeleton)
         self._least = least_similarity
         self._forget = forget_seconds
         self._tracks: list[_Track] = []
@@ -55,16 +62,38 @@ class Tracker:
         known = np.stack([each.points for each in self._tracks]) if self._tracks else people[:0]
         likeness = similarity(people, known, sigmas=self._sigmas)
         numbers = np.full(len(people), -1, dtype=np.int64)
-        while likeness.size and likeness.max() >= self._least:
-            which, track = np.unravel_index(likeness.argmax(), likeness.shape)
+        for which, track in pairs(likeness, least=self._least):
             numbers[which] = self._tracks[track].number
             self._tracks[track].points, self._tracks[track].seconds = people[which], seconds
-            likeness[which], likeness[:, track] = -1.0, -1.0
-        for which in np.flatnonzero(numbers < 0):
-            numbers[which] = self._next
-            self._tracks.append(_Track(self._next, people[which], seconds))
+        for new in np.flatnonzero(numbers < 0).tolist():
+            numbers[new] = self._next
+            self._tracks.append(_Track(self._next, people[new], seconds))
             self._next += 1
         return numbers
+
+
+def sigmas_of(skeleton: Skeleton) -> NDArray[np.float64]:
+    """Return how far people's own annotations of each keypoint are apart, float64 ``[K]``."""
+    return np.array(skeleton.sigmas or [_USUAL_SIGMA] * len(skeleton))
+
+
+def pairs(likeness: NDArray[np.float64], *, least: float) -> list[tuple[int, int]]:
+    """Pair people with others, each at most once, those that are most alike first.
+
+    Args:
+        likeness: float64 ``[P, Q]``.
+        least: Likeness below which two are not the same.
+
+    Returns:
+        Rows and columns of `likeness`.
+    """
+    left = likeness.copy()
+    found = []
+    while left.size and left.max() >= least:
+        one, other = (int(each) for each in np.unravel_index(left.argmax(), left.shape))
+        found.append((one, other))
+        left[one], left[:, other] = -1.0, -1.0
+    return found
 
 
 def similarity(

@@ -1,4 +1,4 @@
-"""What people know about a video: truth, boxes and keypoints, checked and ready to be drawn."""
+"""What people know about a video: truth and boxes, checked and ready to be drawn."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, did_you_mean
 from vidlab.core.labels import LabelMap
-from vidlab.core.skeletons import limbs_among
-from vidlab.pose.poses import Poses
 from vidlab.video import Video
-
-if TYPE_CHECKING:
-    import pandas as pd
+from vidlab.widgets.tables import (
+    Rows,
+    check_columns,
+    codes,
+    confidence,
+    none,
+    numbers,
+    persons,
+    sorted_table,
+    usual_step,
+)
 
 _TRUTH_COLUMNS = ("start_seconds", "end_seconds", "label")
 _BOX_COLUMNS = ("frame_index", "x_px", "y_px", "width_px", "height_px")
 _BOX_EXTRAS = ("label", "confidence", "person")
-_POINT_COLUMNS = ("frame_index", "person", "keypoint", "x_px", "y_px")
-_POINT_EXTRAS = ("confidence",)
 
 # A segment that starts this little after a frame holds it: tables round to microseconds.
 _SLACK_SECONDS = 1e-6
@@ -96,7 +100,7 @@ def read_truth(given: Any, *, video: str) -> Truth | None:
     import pandas as pd
 
     if isinstance(given, pd.DataFrame):
-        _check_columns(given, "truth", _TRUTH_COLUMNS, ())
+        check_columns(given, "truth", _TRUTH_COLUMNS, ())
         given = _rows_of_video(given, video)
         rows: Iterable[Any] = given[list(_TRUTH_COLUMNS)].itertuples(index=False, name=None)
     elif isinstance(given, Sequence):
@@ -140,31 +144,11 @@ def _truth_expected(got: str) -> str:
     )
 
 
-# ---- boxes and keypoints ---------------------------------------------------------------------
+# ---- boxes -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """Rows of a table about frames.
-
-    Attributes:
-        frame_index: int64 ``[N]``, never decreasing.
-        hold: Frames for which a row is shown at most, until the next annotated frame.
-    """
-
-    frame_index: NDArray[np.int64]
-    hold: int
-
-    def rows_at(self, frame_index: int) -> range:
-        """Return the rows that are shown with a frame."""
-        stop = int(np.searchsorted(self.frame_index, frame_index, side="right"))
-        if not stop or frame_index - self.frame_index[stop - 1] >= self.hold:
-            return range(0)
-        return range(int(np.searchsorted(self.frame_index, self.frame_index[stop - 1])), stop)
-
-
-@dataclass(frozen=True)
-class Boxes(_Rows):
+class Boxes(Rows):
     """Boxes on frames, by frame.
 
     Attributes:
@@ -182,27 +166,6 @@ class Boxes(_Rows):
     person: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Keypoints(_Rows):
-    """Keypoints of people on frames, by frame.
-
-    Attributes:
-        person: int64 ``[N]``.
-        names: Different keypoints.
-        keypoint: int64 ``[N]``, number in `names`.
-        xy_px: float64 ``[N, 2]``, px of the displayed frame.
-        confidence: float64 ``[N]``, NaN where there is none.
-        skeleton: Pairs of numbers in `names` that a line joins.
-    """
-
-    person: NDArray[np.int64]
-    names: tuple[str, ...]
-    keypoint: NDArray[np.int64]
-    xy_px: NDArray[np.float64]
-    confidence: NDArray[np.float64]
-    skeleton: tuple[tuple[int, int], ...]
-
-
 def read_boxes(given: Any) -> Boxes | None:
     """Understand a table of boxes; None stays None.
 
@@ -211,159 +174,21 @@ def read_boxes(given: Any) -> Boxes | None:
     """
     if given is None:
         return None
-    table = _sorted_table(given, "boxes", _BOX_COLUMNS, _BOX_EXTRAS)
-    xywh = np.stack([_numbers(table, "boxes", name) for name in _BOX_COLUMNS[1:]], axis=1)
+    table = sorted_table(given, "boxes", _BOX_COLUMNS, _BOX_EXTRAS)
+    xywh = np.stack([numbers(table, "boxes", name) for name in _BOX_COLUMNS[1:]], axis=1)
     if (xywh[:, 2:] < 0).any():
         raise OptionError("boxes have width_px and height_px of at least 0; some are negative.")
-    label, labels = _codes(table["label"]) if "label" in table else (_none(table), ())
-    frames = _numbers(table, "boxes", "frame_index").astype(np.int64)
+    label, labels = codes(table["label"]) if "label" in table else (none(table), ())
+    frames = numbers(table, "boxes", "frame_index").astype(np.int64)
     return Boxes(
         frame_index=frames,
         xywh_px=xywh,
         labels=labels,
         label=label,
-        confidence=_confidence(table, "boxes"),
-        person=_persons(table["person"]) if "person" in table else _none(table),
-        hold=_usual_step(frames),
+        confidence=confidence(table, "boxes"),
+        person=persons(table["person"]) if "person" in table else none(table),
+        hold=usual_step(frames),
     )
-
-
-def read_keypoints(given: Any, skeleton: Any) -> Keypoints | None:
-    """Understand a table of keypoints; None stays None.
-
-    Args:
-        given: The table, or the poses that a model found.
-        skeleton: Pairs of keypoint names; None takes those that the names are known to have.
-
-    Raises:
-        OptionError: It is no DataFrame, a column is missing, misspelt or holds something else, or
-            the skeleton names a keypoint that the table does not.
-    """
-    if given is None:
-        if skeleton is not None:
-            raise OptionError("A skeleton joins keypoints, and there are none: give keypoints=.")
-        return None
-    if isinstance(given, Poses):
-        table = given.table[[*_POINT_COLUMNS, *_POINT_EXTRAS]]
-        given = table[table["confidence"] > 0]  # the others have no place
-    table = _sorted_table(given, "keypoints", _POINT_COLUMNS, _POINT_EXTRAS)
-    keypoint, names = _codes(table["keypoint"])
-    if (keypoint < 0).any():
-        raise OptionError("keypoints: column 'keypoint' has rows without a name.")
-    frames = _numbers(table, "keypoints", "frame_index").astype(np.int64)
-    return Keypoints(
-        frame_index=frames,
-        person=_persons(table["person"]),
-        names=names,
-        keypoint=keypoint,
-        xy_px=np.stack([_numbers(table, "keypoints", name) for name in ("x_px", "y_px")], axis=1),
-        confidence=_confidence(table, "keypoints"),
-        skeleton=_skeleton(skeleton, names),
-        hold=_usual_step(frames),
-    )
-
-
-def _skeleton(given: Any, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
-    number = {name: index for index, name in enumerate(names)}
-    if given is None:
-        return tuple((number[a], number[b]) for a, b in limbs_among(names))
-    pairs = []
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise OptionError(f"A skeleton is pairs of keypoint names; got {given!r}.")
-    for pair in given:
-        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
-            raise OptionError(f"A skeleton is pairs of keypoint names; got {pair!r}.")
-        for name in pair:
-            if name not in number:
-                raise OptionError(
-                    f"The skeleton names {name!r}, which is no keypoint of the table."
-                    f"{did_you_mean(str(name), names)}"
-                )
-        pairs.append((number[pair[0]], number[pair[1]]))
-    return tuple(pairs)
-
-
-def _sorted_table(
-    given: Any, what: str, needed: Sequence[str], extras: Sequence[str]
-) -> pd.DataFrame:
-    import pandas as pd
-
-    if not isinstance(given, pd.DataFrame):
-        raise OptionError(
-            f"{what} must be a DataFrame with the columns {', '.join(needed)}; "
-            f"got {type(given).__name__}."
-        )
-    _check_columns(given, what, needed, extras)
-    frames = _numbers(given, what, "frame_index")
-    if len(frames) and (frames.min() < 0 or (frames != np.floor(frames)).any()):
-        raise OptionError(f"{what}: column 'frame_index' must hold whole numbers from 0.")
-    return given.sort_values("frame_index", kind="stable", ignore_index=True)
-
-
-def _check_columns(
-    table: pd.DataFrame, what: str, needed: Sequence[str], extras: Sequence[str]
-) -> None:
-    others = [str(name) for name in table.columns if name not in (*needed, *extras)]
-    missing = [name for name in needed if name not in table.columns]
-    if missing:
-        hint = did_you_mean(missing[0], others).replace("Did you mean", "Is it")
-        raise OptionError(
-            f"{what} needs the columns {', '.join(needed)}; {', '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} missing.{hint}"
-        )
-    for name in others:
-        # Columns of other things may stay; one that is nearly ours is a slip.
-        hint = did_you_mean(name, [each for each in extras if each not in table.columns])
-        if hint:
-            raise OptionError(f"{what} has a column {name!r}, which nothing reads.{hint}")
-
-
-def _numbers(table: pd.DataFrame, what: str, name: str) -> NDArray[np.float64]:
-    try:
-        values = np.asarray(table[name], dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.full(1, np.nan)
-    if not np.isfinite(values).all():
-        raise OptionError(f"{what}: column {name!r} must hold a finite number in every row.")
-    return values
-
-
-def _confidence(table: pd.DataFrame, what: str) -> NDArray[np.float64]:
-    import pandas as pd
-
-    if "confidence" not in table:
-        return np.full(len(table), np.nan)
-    values = pd.to_numeric(table["confidence"], errors="coerce").to_numpy(
-        np.float64, na_value=np.nan
-    )
-    known = values[np.isfinite(values)]
-    if len(known) and (known.min() < 0 or known.max() > 1):
-        raise OptionError(f"{what}: column 'confidence' must be from 0 to 1.")
-    return np.asarray(values)
-
-
-def _codes(column: pd.Series[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    import pandas as pd
-
-    codes, names = pd.factorize(column, use_na_sentinel=True)
-    return codes.astype(np.int64), tuple(str(name) for name in names)
-
-
-def _persons(column: pd.Series[Any]) -> NDArray[np.int64]:
-    import pandas as pd
-
-    if pd.api.types.is_integer_dtype(column) and not column.isna().any():
-        return column.to_numpy(np.int64)
-    return _codes(column)[0]
-
-
-def _none(table: pd.DataFrame) -> NDArray[np.int64]:
-    return np.full(len(table), -1, dtype=np.int64)
-
-
-def _usual_step(frames: NDArray[np.int64]) -> int:
-    steps = np.diff(np.unique(frames))
-    return max(1, int(np.median(steps))) if len(steps) else 1
 
 
 # ---- which of it is drawn --------------------------------------------------------------------

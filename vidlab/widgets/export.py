@@ -106,7 +106,8 @@ def _write_frames(
 
 def _overlays(player: Player) -> Overlays:
     return Overlays(
-        player.predictions, top_k=player._top_k, boxes=player._boxes, keypoints=player._keypoints,
+        player.predictions, top_k=player._top_k, boxes=player._boxes, bodies=player._bodies,
+        keypoint_color=player.keypoint_color,
         size=(player.video.width, player.video.height), threshold=player.threshold,
     )  # fmt: skip
 

@@ -23,6 +23,7 @@ from vidlab.core.images import data_url, jpeg
 from vidlab.core.palette import PALETTE, ink_on
 from vidlab.core.times import clock
 from vidlab.video.posters import Poster, posters
+from vidlab.widgets.drawing import Overlays, as_rgb
 from vidlab.widgets.payload import letter_of, top_classes
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def kept_html(player: Player) -> str:
     )
     strip = "".join(
         f'<img alt="{escape(texts["strip"].format(time=clock(each.time_seconds)))}" '
-        f'title="{clock(each.time_seconds)}" src="{data_url(jpeg(each.rgb, quality=70))}">\n'
+        f'title="{clock(each.time_seconds)}" '
+        f'src="{data_url(jpeg(_drawn(player, each), quality=70))}">\n'
         for each in pictures
     )
     parts = [f"<p>{escape(about)}</p>", f"<p>{strip}</p>"]
@@ -120,10 +122,24 @@ def kept_html(player: Player) -> str:
         parts += [_timeline_html(player, rows, texts), _table_html(player, pictures, texts)]
     if player._marked_in:
         parts.append(f"<p>{escape(texts['marked_in'].format(file=player._marked_in))}</p>")
-    elif not rows:
+    elif not rows and not player._drawable:
         parts.append(f"<p>{escape(texts['nothing'])}</p>")
     body = "\n".join(parts)
     return f'<div data-vidlab-kept="{escape(player.model_id or "")}">\n{body}\n</div>'
+
+
+def _drawn(player: Player, poster: Poster) -> NDArray[np.uint8]:
+    """Return a picture of the strip with what lies on the bodies in it."""
+    names = [each for each in player.overlay if each in ("boxes", "keypoints")]
+    if not names:
+        return poster.rgb
+    overlays = Overlays(
+        [], top_k=1, boxes=player._boxes, bodies=player._bodies,
+        keypoint_color=player.keypoint_color, size=(player.video.width, player.video.height),
+        has_legend=False,
+    )  # fmt: skip
+    index = player.video.index_at_time(poster.time_seconds)
+    return as_rgb(overlays.draw(Image.fromarray(poster.rgb), index, names))
 
 
 def _height(player: Player) -> int:

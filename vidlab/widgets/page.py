@@ -45,7 +45,7 @@ _MAX_TRIES = 4
 
 _TRAITS = (
     "frame_index", "time_seconds", "playing", "speed", "overlay", "selection", "loop",
-    "threshold", "locale", "_link", "_info",
+    "keypoint_color", "threshold", "locale", "_link", "_info",
 )  # fmt: skip
 
 _STYLE = """
@@ -237,7 +237,7 @@ def _told(player: Player) -> dict[str, Any]:
     predictions = describe_predictions(
         player.predictions, player.comparison, top_k=player._top_k, truth=truth
     )
-    overlays = describe_overlays(player._boxes, player._keypoints)
+    overlays = describe_overlays(player._boxes, player._bodies, player._curves)
     return {"predictions": _answer(*predictions), "overlays": _answer(*overlays)}
 
 

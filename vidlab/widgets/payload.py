@@ -13,7 +13,9 @@ from vidlab.core.palette import PALETTE, ink_on
 if TYPE_CHECKING:
     from vidlab.comparison import Comparison
     from vidlab.predictions import Predictions
-    from vidlab.widgets.annotations import Boxes, Keypoints
+    from vidlab.widgets.annotations import Boxes
+    from vidlab.widgets.curves import Curve
+    from vidlab.widgets.keypoints import Bodies
 
 NUM_PATTERNS = 6
 """Textures the page knows: plain, "/", "\\", dots, "-", "x"."""
@@ -148,16 +150,19 @@ def describe_predictions(
 
 
 def describe_overlays(
-    boxes: Boxes | None, keypoints: Keypoints | None
+    boxes: Boxes | None, bodies: Bodies | None, curves: Sequence[Curve] = ()
 ) -> tuple[dict[str, Any], list[bytes]]:
     """Return the answer to the page's ``overlays`` request.
 
     Buffers of the boxes: frame index int32 ``[N]``, left, top, width and height in px float32
-    ``[N, 4]``, confidence float32 ``[N]``, label int32 ``[N]``, person int32 ``[N]``; then of the
-    keypoints: frame index, person and keypoint int32 ``[M]``, place in px float32 ``[M, 2]``,
-    confidence float32 ``[M]``. Of what is not there, the content says None, and no buffer comes.
+    ``[N, 4]``, confidence float32 ``[N]``, label int32 ``[N]``, person int32 ``[N]``. Of each layer
+    of keypoints: frame index, person and keypoint int32 ``[M]``, place in px float32 ``[M, 2]``,
+    confidence float32 ``[M]``. Of the gaps between two layers: frame index and keypoint int32
+    ``[G]``, both places in px float32 ``[G, 2]``. Of each line of each curve: frame index int32
+    ``[L]``, values float32 ``[L]``. Of what is not there, the content says None or nothing, and no
+    buffer comes.
     """
-    content: dict[str, Any] = {"boxes": None, "keypoints": None}
+    content: dict[str, Any] = {"boxes": None, "keypoints": [], "gaps": None, "curves": []}
     buffers: list[bytes] = []
     if boxes is not None:
         content["boxes"] = {
@@ -171,19 +176,43 @@ def describe_overlays(
             boxes.label.astype("<i4").tobytes(),
             boxes.person.astype("<i4").tobytes(),
         ]
-    if keypoints is not None:
-        content["keypoints"] = {
-            "names": list(keypoints.names),
-            "skeleton": [list(pair) for pair in keypoints.skeleton],
-            "hold": keypoints.hold,
-        }
+    for layer in bodies.layers if bodies is not None else ():
+        content["keypoints"].append(
+            {
+                "title": layer.title,
+                "names": list(layer.names),
+                "skeleton": [list(pair) for pair in layer.skeleton],
+                "hold": layer.hold,
+            }
+        )
         buffers += [
-            keypoints.frame_index.astype("<i4").tobytes(),
-            keypoints.person.astype("<i4").tobytes(),
-            keypoints.keypoint.astype("<i4").tobytes(),
-            keypoints.xy_px.astype("<f4").tobytes(),
-            keypoints.confidence.astype("<f4").tobytes(),
+            layer.frame_index.astype("<i4").tobytes(),
+            layer.person.astype("<i4").tobytes(),
+            layer.keypoint.astype("<i4").tobytes(),
+            layer.xy_px.astype("<f4").tobytes(),
+            layer.confidence.astype("<f4").tobytes(),
         ]
+    gaps = bodies.gaps if bodies is not None else None
+    if gaps is not None:
+        content["gaps"] = {"names": list(gaps.names), "hold": gaps.hold}
+        buffers += [
+            gaps.frame_index.astype("<i4").tobytes(),
+            gaps.keypoint.astype("<i4").tobytes(),
+            gaps.from_px.astype("<f4").tobytes(),
+            gaps.to_px.astype("<f4").tobytes(),
+        ]
+    for curve in curves:
+        content["curves"].append(
+            {
+                "name": curve.name,
+                "low": curve.low,
+                "high": curve.high,
+                "lines": [{"person": each.person, "hold": each.hold} for each in curve.lines],
+            }
+        )
+        for line in curve.lines:
+            buffers.append(line.frame_index.astype("<i4").tobytes())
+            buffers.append(line.values.astype("<f4").tobytes())
     return content, buffers
 
 

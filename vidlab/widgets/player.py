@@ -36,12 +36,9 @@ from vidlab.core.errors import OptionError, VideoError, WidgetError, refuse_unkn
 from vidlab.predictions import TABLE_COLUMNS, Predictions
 from vidlab.video import Video
 from vidlab.widgets import kept, links
-from vidlab.widgets.annotations import (
-    overlay_names,
-    read_boxes,
-    read_keypoints,
-    read_truth,
-)
+from vidlab.widgets.annotations import overlay_names, read_boxes, read_truth
+from vidlab.widgets.curves import distance_curve, read_curves
+from vidlab.widgets.keypoints import COLORED_BY, read_keypoints
 from vidlab.widgets.media import MediaServer, poster_of
 from vidlab.widgets.media.server import failure_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
@@ -51,6 +48,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from vidlab.pose import Poses
+
+    Keypoints = Poses | pd.DataFrame
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -112,8 +111,8 @@ class Player(anywidget.AnyWidget):
     """Plays a video, shows what models say about the frame on screen, and a timeline.
 
     What Python calls frame ``i`` is the picture on screen. `frame_index`, `time_seconds`,
-    `playing`, `speed`, `selection`, `overlay`, `loop` and `threshold` change on both sides and
-    can be observed.
+    `playing`, `speed`, `selection`, `overlay`, `keypoint_color`, `loop` and `threshold` change on
+    both sides and can be observed.
 
     Args:
         video: A `Video`, or anything one can be made from.
@@ -126,8 +125,14 @@ class Player(anywidget.AnyWidget):
         boxes: A DataFrame with frame_index, x_px, y_px, width_px, height_px and, where known,
             label, confidence and person; px of the displayed frame, from its top left.
         keypoints: :class:`~vidlab.pose.Poses`, or a DataFrame with frame_index, person, keypoint
-            (a name), x_px, y_px and, where known, confidence.
+            (a name), x_px, y_px and, where known, confidence. Several, in a list or by name, are
+            drawn over one another; of the first two, if they are poses, how far each joint is
+            apart is told as well (see :func:`vidlab.pose.distances`).
         skeleton: Pairs of keypoint names to join by a line; by default COCO's, where names fit.
+        keypoint_color: What the colour of a skeleton tells: ``"person"``, ``"confidence"`` or
+            ``"model"``; None takes the model where there are several, else the person.
+        curves: A DataFrame with frame_index, up to 8 columns of numbers and, where known, person:
+            curves under the picture, such as some of :func:`vidlab.pose.features`.
         top_k: Labels to list for the frame on screen, 1 to 20.
         frame_index: Frame to start at.
         speed: Playback speed, 0.1 to 4.
@@ -147,6 +152,7 @@ class Player(anywidget.AnyWidget):
         playing: Whether it plays.
         speed: Playback speed.
         overlay: Names of what is drawn on the picture.
+        keypoint_color: What the colour of a skeleton tells.
         selection: Selected frames ``(start, stop)``, half-open, or None.
         loop: Whether it starts again at the end.
         threshold: Probability under which answers are greyed, or None.
@@ -172,6 +178,7 @@ class Player(anywidget.AnyWidget):
     playing = _YesOrNo(False, help="Whether the video plays.").tag(sync=True)
     speed = _Number(1.0, help="Playback speed, 0.1 to 4.").tag(sync=True)
     overlay = _Overlay(help="What is drawn on the picture.").tag(sync=True)
+    keypoint_color = _Text("person", help="What the colour of a skeleton tells.").tag(sync=True)
     selection = traitlets.Any(None, help="Selected frames (start, stop), half-open, or None.").tag(
         sync=True
     )
@@ -193,8 +200,8 @@ class Player(anywidget.AnyWidget):
     _marked_in = ""
 
     _options: tuple[str, ...] = (
-        "truth", "boxes", "keypoints", "skeleton", "top_k", "frame_index", "speed", "overlay",
-        "loop", "threshold", "locale", "layout",
+        "truth", "boxes", "keypoints", "skeleton", "keypoint_color", "curves", "top_k",
+        "frame_index", "speed", "overlay", "loop", "threshold", "locale", "layout",
     )  # fmt: skip
 
     def __init__(
@@ -204,8 +211,10 @@ class Player(anywidget.AnyWidget):
         *,
         truth: Any = None,
         boxes: pd.DataFrame | None = None,
-        keypoints: pd.DataFrame | Poses | None = None,
+        keypoints: Keypoints | Sequence[Keypoints] | Mapping[str, Keypoints] | None = None,
         skeleton: Sequence[tuple[str, str]] | None = None,
+        keypoint_color: str | None = None,
+        curves: pd.DataFrame | None = None,
         top_k: int = 5,
         frame_index: int = 0,
         speed: float = 1.0,
@@ -238,7 +247,13 @@ class Player(anywidget.AnyWidget):
                 ]
             )
         self._boxes = read_boxes(boxes)
-        self._keypoints = read_keypoints(keypoints, skeleton)
+        self._bodies = read_keypoints(keypoints, skeleton)
+        self._curves = read_curves(curves)
+        if self._bodies is not None and self._bodies.gaps is not None:
+            self._curves = (distance_curve(self._bodies.gaps), *self._curves)
+        if keypoint_color is None:
+            is_several = self._bodies is not None and len(self._bodies.layers) > 1
+            keypoint_color = "model" if is_several else "person"
         self._top_k = top_k
         self._lock = threading.RLock()
         self._is_from_page = threading.local()
@@ -256,6 +271,7 @@ class Player(anywidget.AnyWidget):
             _info=self._describe(),
             speed=speed,
             overlay=overlay,
+            keypoint_color=keypoint_color,
             loop=loop,
             threshold=threshold,
             locale=locale,
@@ -279,7 +295,7 @@ class Player(anywidget.AnyWidget):
         return [
             *(("label", "caption", "bars") if self.predictions else ()),
             *(("boxes",) if self._boxes is not None else ()),
-            *(("keypoints",) if self._keypoints is not None else ()),
+            *(("keypoints",) if self._bodies is not None else ()),
         ]
 
     def _describe(self) -> dict[str, Any]:
@@ -293,6 +309,8 @@ class Player(anywidget.AnyWidget):
             "models": self.model_names,
             "has_truth": self._truth is not None,
             "overlays": self._drawable,
+            "keypoints": [each.title for each in self._bodies.layers] if self._bodies else [],
+            "curves": [each.name for each in self._curves],
         }
 
     def _tell_model_id(self) -> None:
@@ -352,6 +370,15 @@ class Player(anywidget.AnyWidget):
                 f"{self.video.num_frames}; got {given!r}."
             )
         return start, stop
+
+    @traitlets.validate("keypoint_color")
+    def _check_keypoint_color(self, proposal: Any) -> str:
+        value = str(proposal["value"])
+        if value not in COLORED_BY:
+            raise OptionError(
+                f"keypoint_color must be one of {', '.join(COLORED_BY)}; got {value!r}."
+            )
+        return value
 
     @traitlets.validate("threshold")
     def _check_threshold(self, proposal: Any) -> float | None:
@@ -592,7 +619,7 @@ class Player(anywidget.AnyWidget):
             case "predictions":
                 self._tell_predictions(request)
             case "overlays":
-                told, buffers = describe_overlays(self._boxes, self._keypoints)
+                told, buffers = describe_overlays(self._boxes, self._bodies, self._curves)
                 self._reply({"id": request, "result": told}, buffers)
             case "release":
                 self._release_page(str(content.get("page", "")))
