@@ -1,4 +1,4 @@
-"""Make the sample videos of data/: StickActions clips, two sequences, and what happens in them.
+"""Make data/: StickActions clips, two sequences, and the truth about each frame of them.
 
 Everything is drawn by the project, so that it can be shipped. Run it again after a change of
 ``vidlab.datasets``: ``.venv/bin/python scripts/make_data.py``.
@@ -11,7 +11,13 @@ from pathlib import Path
 import pandas as pd
 
 from vidlab.datasets import StickClip, render_clip, render_sequence
-from vidlab.datasets.writing import segments_of, write_segments, write_video
+from vidlab.datasets.writing import (
+    CocoKeypoints,
+    segments_of,
+    write_keypoints,
+    write_segments,
+    write_video,
+)
 
 FOLDER = Path(__file__).parents[1] / "data"
 
@@ -50,23 +56,25 @@ CRF = 23
 
 def main() -> None:
     """Write the videos and their segments."""
-    tables = []
+    tables, coco = [], CocoKeypoints()
     for name, (seed, label) in CLIPS.items():
         frame_rate, num_frames = OTHERWISE.get(name, (FRAME_RATE, NUM_FRAMES))
         clip = render_clip(
             seed, label=label, size_px=CLIP_PX, frame_rate=frame_rate, num_frames=num_frames
         )
-        tables.append(_written(name, clip))
+        tables.append(_written(name, clip, coco))
     for name, (seed, labels) in SEQUENCES.items():
         clip = render_sequence(seed, labels=labels, size_px=SEQUENCE_PX, frame_rate=FRAME_RATE)
-        tables.append(_written(name, clip))
+        tables.append(_written(name, clip, coco))
+    write_keypoints(FOLDER / "keypoints.json", coco)
     write_segments(FOLDER / "segments.csv", tables)
     total = sum(path.stat().st_size for path in FOLDER.iterdir())
     print(f"{FOLDER.name}: {total / 1e6:.1f} MB")
 
 
-def _written(name: str, clip: StickClip) -> pd.DataFrame:
-    """Write a video and return its segments."""
+def _written(name: str, clip: StickClip, coco: CocoKeypoints) -> pd.DataFrame:
+    """Write a video, add its keypoints, and return its segments."""
+    coco.add(f"{name}.mp4", clip)
     write_video(FOLDER / f"{name}.mp4", clip, crf=CRF)
     size = (FOLDER / f"{name}.mp4").stat().st_size
     print(f"{name}.mp4: {clip.seconds:.1f} s, {size / 1000:.0f} kB")

@@ -22,7 +22,13 @@ from typing import TYPE_CHECKING
 
 from vidlab.core.skeletons import COCO_17
 from vidlab.datasets.actions import MIRRORED_LABELS, STICK_ACTIONS, TIME_ONLY_PAIRS
-from vidlab.datasets.rendering import StickClip, label_of, render_clip, render_sequence
+from vidlab.datasets.rendering import (
+    StickClip,
+    clip_keypoints,
+    label_of,
+    render_clip,
+    render_sequence,
+)
 from vidlab.datasets.samples import SampleVideos, sample_videos
 from vidlab.datasets.writing import write_stick_actions
 
@@ -40,6 +46,7 @@ __all__ = [
     "SampleVideos",
     "StickActions",
     "StickClip",
+    "clip_keypoints",
     "label_of",
     "render_clip",
     "render_sequence",

@@ -10,6 +10,7 @@ import pandas as pd
 from vidlab.core.errors import VideoNotFoundError, did_you_mean
 
 _TABLE = "segments.csv"
+_KEYPOINTS = "keypoints.json"
 
 
 class SampleVideos(dict[str, Path]):
@@ -18,10 +19,13 @@ class SampleVideos(dict[str, Path]):
     Attributes:
         folder: Where they are.
         segments: What happens when: ``video, start_seconds, end_seconds, label``.
+        keypoints: A file with everybody's exact keypoints and box on every frame, in COCO's form;
+            ``vl.pose.from_coco(sample_videos().keypoints, video="squat.mp4")``.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.keypoints = folder / _KEYPOINTS
         self.segments = pd.read_csv(folder / _TABLE)
         names = [str(name) for name in self.segments["video"].unique()]
         super().__init__((Path(name).stem, folder / name) for name in names)
@@ -48,7 +52,7 @@ def sample_videos() -> SampleVideos:
     """Return the videos that come with vidlab: ``vl.Video(vl.sample_videos()["workout"])``.
 
     They are StickActions: clips of one action, and two sequences of several. What happens when is
-    in ``sample_videos().segments``.
+    in ``sample_videos().segments``, and where their joints are in ``sample_videos().keypoints``.
 
     Raises:
         VideoNotFoundError: This installation came without them.

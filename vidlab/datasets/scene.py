@@ -41,8 +41,8 @@ _EXPOSED_AT = (-0.5, 0.0, 0.5)
 _SHADOW: Colour = (24, 22, 32)
 
 
-class Scene:
-    """Somebody, somewhere, doing one thing after another.
+class Stage:
+    """Somebody doing one thing after another, seen by a camera, before anything is drawn.
 
     Args:
         seed: Decides who, where and how.
@@ -56,29 +56,55 @@ class Scene:
         self, seed: int, plan: Sequence[Step], t: Floats, *, size_px: int, end: float
     ) -> None:
         self.plan, self.t, self.size_px = plan, t, size_px
-        person, place = generator(seed, Purpose.PERSON), generator(seed, Purpose.PLACE)
-        effects = generator(seed, Purpose.EFFECTS)
-        body, look = random_body(person), random_look(person)
+        person = generator(seed, Purpose.PERSON)
+        self._body, self._look = random_body(person), random_look(person)
 
         # In some videos what moves is blurred: each frame is the mean of three moments.
-        exposure = effects.uniform(0.006, 0.024) if effects.random() < 0.25 else 0.0
+        self._chance = chance = generator(seed, Purpose.EFFECTS)
+        exposure = chance.uniform(0.006, 0.024) if chance.random() < 0.25 else 0.0
         moments = np.array(_EXPOSED_AT if exposure else (0.0,))
         self._num_moments = len(moments)
         self._own = np.arange(len(t)) * len(moments) + len(moments) // 2
-        times = (t[:, None] + exposure * moments).reshape(-1)
+        self._times = (t[:, None] + exposure * moments).reshape(-1)
 
-        acted = perform(body, seed, plan, times, end=end)
-        self._joints = solve(body, acted.pose)
-        self._camera = _camera(generator(seed, Purpose.CAMERA), body, acted, times, size_px)
+        self._acted = perform(self._body, seed, plan, self._times, end=end)
+        self._joints = solve(self._body, self._acted.pose)
+        self._camera = _camera(
+            generator(seed, Purpose.CAMERA), self._body, self._acted, self._times, size_px
+        )
+
+    def keypoints(self) -> NDArray[np.float32]:
+        """Return COCO's keypoints in each frame: x px, y px, 2 in the picture or 0 outside."""
+        xy = self._xy()
+        inside = ((xy >= 0) & (xy < self.size_px)).all(axis=-1, keepdims=True)
+        return np.concatenate((xy, 2.0 * inside), axis=-1).astype(np.float32)
+
+    def _xy(self) -> Floats:
+        """Return where each keypoint is in each frame, px ``[T, 17, 2]``."""
+        points = np.stack([self._joints[name] for name in _JOINTS], axis=1)
+        xy: Floats = self._camera.project(points)[0][self._own]
+        return xy
+
+
+class Scene(Stage):
+    """A stage, somewhere, that is drawn frame by frame."""
+
+    def __init__(
+        self, seed: int, plan: Sequence[Step], t: Floats, *, size_px: int, end: float
+    ) -> None:
+        super().__init__(seed, plan, t, size_px=size_px, end=end)
+        place, look, times = generator(seed, Purpose.PLACE), self._look, self._times
         self._view = _view(self._camera, self._joints["head"])
-        figure = Figure(body, look, self._joints, view=self._view).parts
+        figure = Figure(self._body, look, self._joints, view=self._view).parts
         used = [
-            part for motion, size in acted.motions for part in _things(motion, size, self._joints)
+            part
+            for motion, size in self._acted.motions
+            for part in _things(motion, size, self._joints)
         ]
         seen = {look.shirt, look.trousers, look.skin, *(part.colour for part in used)}
         self._backdrop = Backdrop(place, self._camera, avoid=sorted(seen))
         around = movers(place, times, self._camera, self._backdrop)
-        around += occluders(place, times, self._camera, body.height)
+        around += occluders(place, times, self._camera, self._body.height)
         self._parts = figure + used + around
 
         light = float(place.uniform(-1.0, 1.0)), float(place.uniform(-1.0, -0.2))
@@ -92,7 +118,7 @@ class Scene:
         if self._shadow:
             shade = outlines(floor_shadow(figure + used, falls), self._camera, light=light)
             self._shade, self._casts = on_grid(shade.polygons, 0.5), shade.shown
-        self._effects = Effects(effects, t, size_px)
+        self._effects = Effects(self._chance, t, size_px)
 
     def frame(self, index: int, *, with_person: bool = True) -> NDArray[np.uint8]:
         """Return a frame, uint8 ``[H, W, 3]``, on request without the person and any shadow."""
@@ -134,12 +160,11 @@ class Scene:
 
     def keypoints(self) -> NDArray[np.float32]:
         """Return COCO's keypoints in each frame: x px, y px, visibility."""
-        points = np.stack([self._joints[name] for name in _JOINTS], axis=1)
-        xy = self._camera.project(points)[0][self._own]
-        inside = ((xy >= 0) & (xy < self.size_px)).all(axis=-1)
+        keypoints = super().keypoints()
+        xy = self._xy()
         on_top = np.stack([self._on_top(at, xy[i]) for i, at in enumerate(self._own.tolist())])
-        state = np.where(inside, 1 + on_top, 0)
-        return np.concatenate((xy, state[..., None]), axis=-1).astype(np.float32)
+        keypoints[..., 2] -= (keypoints[..., 2] > 0) & ~on_top  # in the picture, but hidden
+        return keypoints
 
     def _on_top(self, at: int, xy: Floats) -> NDArray[np.bool_]:
         """Tell for each joint whether what is drawn last over it is its own part of the body."""

@@ -87,8 +87,7 @@ def write_stick_actions(
                 seed, num_actions=num_actions, size_px=size_px, frame_rate=frame_rate
             )
             keep(f"sequences/{seed}.mp4", clip)
-    with atomic_write(root / "keypoints.json") as stream:
-        stream.write(json.dumps(coco.content).encode())
+    write_keypoints(root / "keypoints.json", coco)
     write_segments(root / "segments.csv", tables)
     return root
 
@@ -121,6 +120,12 @@ def write_segments(path: Path, tables: Iterable[pd.DataFrame]) -> None:
         stream.write(text.encode())
 
 
+def write_keypoints(path: Path, coco: CocoKeypoints) -> None:
+    """Write keypoints as JSON, whole or not at all."""
+    with atomic_write(path) as stream:
+        stream.write(json.dumps(coco.content, separators=(",", ":")).encode())
+
+
 class CocoKeypoints:
     """COCO's keypoint annotations of videos: one image a frame, one person in it.
 
@@ -151,7 +156,14 @@ class CocoKeypoints:
         for frame, (joints, box) in enumerate(zip(points, clip.boxes.tolist(), strict=True)):
             number = len(self.content["images"]) + 1
             self.content["images"].append(
-                {"id": number, "file_name": f"{name}#{frame}", "width": width, "height": height}
+                {
+                    "id": number,
+                    "file_name": f"{name}#{frame}",
+                    "width": width,
+                    "height": height,
+                    "frame_index": frame,
+                    "time_seconds": round(float(clip.pts_seconds[frame]), 6),
+                }
             )
             self.content["annotations"].append(
                 {
