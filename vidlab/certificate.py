@@ -30,8 +30,8 @@ from vidlab.core.files import atomic_write
 from vidlab.core.fonts import font_for
 from vidlab.core.palette import PALETTE, ink_on
 from vidlab.core.probabilities import softmax
-from vidlab.inference import Source, as_video, check_model
-from vidlab.models.base import Model
+from vidlab.inference import Source, as_video
+from vidlab.models.base import LoadedModel, Model, check_model
 from vidlab.sampling import at_rate
 
 MAX_LOGIT_DIFFERENCE = 1e-3
@@ -196,8 +196,8 @@ class Certificate:
 
 
 def certify(
-    reference: Model,
-    exported: Model | None = None,
+    reference: LoadedModel,
+    exported: LoadedModel | None = None,
     *,
     videos: Sequence[Source],
     max_frames: int = 24,
@@ -221,9 +221,9 @@ def certify(
             models are of different kinds, or have different labels.
         VideoError: A video cannot be read.
     """
+    reference = check_model(reference)
+    exported = None if exported is None else check_model(exported)
     models = [reference] if exported is None else [reference, exported]
-    for model in models:
-        check_model(model)
     if not videos:
         raise OptionError("A certificate needs at least one video; got none.")
     if exported is not None and exported.card.kind != reference.card.kind:

@@ -12,8 +12,8 @@ from vidlab.core.console import display_bundle
 from vidlab.core.errors import OptionError, PredictionsError
 from vidlab.core.label_bridge import LabelBridge
 from vidlab.core.labels import LabelMap
-from vidlab.inference import Rate, Source, as_video, check_model, run
-from vidlab.models.base import Model
+from vidlab.inference import Rate, Source, as_video, run
+from vidlab.models.base import LoadedModel, Model, check_model
 from vidlab.predictions import Predictions, check_bridge
 from vidlab.recipes import Recipe
 from vidlab.video import Video
@@ -27,7 +27,7 @@ _ROWS_AT_ONCE = 64
 
 def compare(
     video: Source,
-    models: Sequence[Model] | Mapping[str, Model],
+    models: Sequence[LoadedModel] | Mapping[str, LoadedModel],
     *,
     fps: Rate = None,
     recipe: str | Recipe | Sequence[str | Recipe | None] | None = None,
@@ -54,12 +54,11 @@ def compare(
         PredictionsError: The models' label maps differ, or the bridges do not fit them.
         VideoError: Not one frame could be read.
     """
-    if isinstance(models, Model):
+    if isinstance(models, LoadedModel):
         raise OptionError(f"A comparison needs at least two models; got one, {models!r}.")
     names = [str(name) for name in models] if isinstance(models, Mapping) else None
-    loaded = list(models.values()) if isinstance(models, Mapping) else list(models)
-    for model in loaded:
-        check_model(model)
+    given = list(models.values()) if isinstance(models, Mapping) else list(models)
+    loaded = [check_model(model) for model in given]
     if len(loaded) < 2:
         raise OptionError(f"A comparison needs at least two models; got {len(loaded)}.")
     bridges = _bridges(loaded, labels)
@@ -110,7 +109,7 @@ class Comparison:
         time_seconds: float64 ``[N]``.
 
     Raises:
-        OptionError: Fewer than two predictions, or names that do not fit.
+        OptionError: Fewer than two predictions, one is none, or names that do not fit.
         PredictionsError: The predictions are of different videos or label maps.
     """
 
@@ -124,6 +123,11 @@ class Comparison:
         if len(predictions) < 2:
             raise OptionError(
                 f"A comparison needs at least two predictions; got {len(predictions)}."
+            )
+        if wrong := [each for each in predictions if not isinstance(each, Predictions)]:
+            raise OptionError(
+                f"A comparison is of Predictions, which are about labels; got {wrong[0]!r:.200}. "
+                "vidlab.Player(video, keypoints=...) shows poses."
             )
         _check_same_labels([(item.title, item.labels) for item in predictions])
         videos = {item.video for item in predictions}

@@ -15,8 +15,7 @@ from vidlab.core.dependencies import require
 from vidlab.core.errors import DatasetError, ModelError, OptionError, VideoError
 from vidlab.core.labels import LabelMap
 from vidlab.core.probabilities import softmax
-from vidlab.inference import check_model
-from vidlab.models.base import Model
+from vidlab.models.base import LoadedModel, Model, check_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +30,7 @@ _MAX_NAMED = 30
 
 
 def evaluate(
-    model: Model, data: object, *, at: At | None = None, progress: bool = True
+    model: LoadedModel, data: object, *, at: At | None = None, progress: bool = True
 ) -> Evaluation:
     """Ask a model for the label of every clip, and count.
 
@@ -57,7 +56,7 @@ def evaluate(
         ModelError: An answer is not a number.
         OptionError: `at` is unknown.
     """
-    check_model(model)
+    model = check_model(model)
     if at not in (None, "end", "mean"):
         raise OptionError(f'at must be "end", "mean" or None; got {at!r}.')
     is_at_end = model.card.kind == "stream" if at is None else at == "end"

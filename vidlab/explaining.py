@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vidlab.core.errors import OptionError
 from vidlab.core.images import data_url, png
 from vidlab.inference import Source, as_video
-from vidlab.models.base import Model
+from vidlab.models.base import LoadedModel, check_model
 from vidlab.models.card import ModelCard, card_named
 from vidlab.models.loading import KINETICS_MODEL
 from vidlab.recipes import AS_CARD, Recipe, recipe_named
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # So that all steps of most recipes are in a notebook's width.
 _PICTURE_PX = 96
 
-Way = str | Recipe | Model | Preprocessing
+Way = str | Recipe | LoadedModel | Preprocessing
 
 
 def explain_preprocessing(
@@ -32,7 +32,7 @@ def explain_preprocessing(
     first: Way,
     second: Way,
     *,
-    model: Model | ModelCard | str = KINETICS_MODEL,
+    model: LoadedModel | ModelCard | str = KINETICS_MODEL,
     frame_index: int | None = None,
 ) -> PreprocessingComparison:
     """Take a frame through two recipes, and find the first step where they part.
@@ -55,7 +55,7 @@ def explain_preprocessing(
         UnknownModelError: There is no such model.
     """
     card = card_named(model) if isinstance(model, str) else model
-    card = card.card if isinstance(card, Model) else card
+    card = check_model(card).card if isinstance(card, LoadedModel) else card
     video = as_video(video)
     rgb = video.frame_at(len(video) // 2 if frame_index is None else frame_index).rgb
     return PreprocessingComparison(
@@ -169,7 +169,7 @@ def _name(way: Way) -> str:
         return way
     if isinstance(way, Recipe):
         return way.name
-    return way.title if isinstance(way, Model) else "own preprocessing"
+    return way.title if isinstance(way, LoadedModel) else "own preprocessing"
 
 
 def _preprocessing(way: Way, card: ModelCard) -> Preprocessing:
@@ -182,8 +182,8 @@ def _preprocessing(way: Way, card: ModelCard) -> Preprocessing:
                 f"says; {card.name} is a {card.kind} model. Name one, such as model='r3d-18'."
             )
         return way.preprocessing(card)
-    if isinstance(way, Model):
-        return way.preprocessing
+    if isinstance(way, LoadedModel):
+        return check_model(way).preprocessing
     if not isinstance(way, Preprocessing):
         raise OptionError(
             f"A recipe's name, a model or a preprocessing is needed; got {type(way).__name__}."

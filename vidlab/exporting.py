@@ -19,8 +19,9 @@ from vidlab.core.errors import OptionError, did_you_mean
 from vidlab.core.files import as_path, check_writable, sha256_of
 from vidlab.core.labels import LabelMap
 from vidlab.inference import Source
-from vidlab.models import Model, ModelCard, load_model
+from vidlab.models import LoadedModel, Model, ModelCard, load_model
 from vidlab.models.backends.torch_backend import TorchModel
+from vidlab.models.base import check_model
 from vidlab.models.card import Variant, card_beside, card_path, write_card
 from vidlab.models.export import TARGETS, Target, write_model
 
@@ -30,7 +31,7 @@ _CERTIFICATE_VIDEOS = 3
 
 
 def export(
-    model: Model | str | os.PathLike[str],
+    model: LoadedModel | str | os.PathLike[str],
     path: str | os.PathLike[str] | None = None,
     *,
     to: str,
@@ -66,8 +67,9 @@ def export(
     """
     target = _target(to)
     require("torch", why="exporting")  # told before anything is downloaded
-    if not isinstance(model, Model):
+    if not isinstance(model, LoadedModel):
         model = load_model(model, backend="torch")
+    model = check_model(model)
     if model.card.kind == "frame":
         raise OptionError(f"{model.title} looks at single pictures; only MoViNets are exported.")
     if not isinstance(model, TorchModel):

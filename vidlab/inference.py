@@ -22,7 +22,7 @@ from vidlab.core.errors import ModelError, OptionError
 from vidlab.core.probabilities import softmax
 from vidlab.feeding import Decoder, Feed, drive, record
 from vidlab.models.arrays import ArrayModel
-from vidlab.models.base import Model, Selection
+from vidlab.models.base import LoadedModel, Model, Selection, check_model
 from vidlab.models.pose.base import PoseModel
 from vidlab.pose.finding import find_poses
 from vidlab.pose.poses import Poses
@@ -54,9 +54,25 @@ def predict(
 def predict(video: Source, model: PoseModel, *, fps: Rate = ..., progress: bool = ...) -> Poses: ...
 
 
+@overload
 def predict(
     video: Source,
-    model: Model | PoseModel,
+    model: LoadedModel,
+    *,
+    fps: Rate = ...,
+    hop: int | None = ...,
+    recipe: str | Recipe | None = ...,
+    max_results: int | Literal["all"] | None = ...,
+    score_threshold: float | None = ...,
+    label_allow_list: Sequence[str] | None = ...,
+    label_deny_list: Sequence[str] | None = ...,
+    progress: bool = ...,
+) -> Predictions | Poses: ...
+
+
+def predict(
+    video: Source,
+    model: LoadedModel,
     *,
     fps: Rate = None,
     hop: int | None = None,
@@ -109,7 +125,7 @@ def predict(
         if wrong := [name for name, value in given.items() if value is not None]:
             raise OptionError(f"{model.title} finds keypoints, and takes no {', '.join(wrong)}.")
         return find_poses(as_video(video), model, rate=_rate(model, fps), progress=progress)
-    check_model(model)
+    model = check_model(model)
     selection = model.selection.updated(**selecting)
     return run(
         video, [model], fps=fps, hop=hop, recipe=recipe, selections=[selection], progress=progress
@@ -180,21 +196,6 @@ def run(
     ]
 
 
-def check_model(model: object) -> None:
-    """Refuse what is not a loaded model.
-
-    Raises:
-        OptionError: It is something else; the message says how to load one.
-    """
-    if isinstance(model, PoseModel):
-        raise OptionError(f"{model.title} finds keypoints, not labels: give it to predict() alone.")
-    if not isinstance(model, Model):
-        raise OptionError(
-            "A loaded model is needed, such as vidlab.load_model('movinet-a0-stream'); got "
-            f"{model!r}."
-        )
-
-
 def as_video(source: Source) -> Video:
     """Return `source` if it is a video already, or the video made from it."""
     return source if isinstance(source, Video) else Video(source)
@@ -227,7 +228,7 @@ class FramePrediction:
 
 def stream(
     source: Source | Iterable[Frame],
-    model: Model,
+    model: LoadedModel,
     *,
     fps: Rate = None,
     max_results: int | Literal["all"] | None = None,
@@ -254,7 +255,7 @@ def stream(
         VideoError: A frame cannot be read; the answers before it were given.
         OptionError: An option is out of range.
     """
-    check_model(model)
+    model = check_model(model)
     if not model.card.answers_every_frame:
         raise ModelError(f"{model.title} answers whole clips; use predict() instead of stream().")
     selection = model.selection.updated(

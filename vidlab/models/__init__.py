@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from vidlab.models.base import Model
+from vidlab.models.base import LoadedModel, Model
 from vidlab.models.card import ModelCard
 from vidlab.models.choosing import time_models
 from vidlab.models.loading import default_model, list_models, load_model
+from vidlab.models.pose.base import PoseModel
 
-__all__ = ["Model", "ModelCard", "default_model", "list_models", "load_model", "time_models"]
+__all__ = [
+    "LoadedModel",
+    "Model",
+    "ModelCard",
+    "PoseModel",
+    "default_model",
+    "list_models",
+    "load_model",
+    "time_models",
+]

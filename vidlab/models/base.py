@@ -109,25 +109,54 @@ class Provenance:
     converted_from: str | None = None
 
 
-class Model(ABC):
-    """A model that is loaded and ready.
+class LoadedModel(ABC):
+    """What any model that is loaded and ready says of itself.
 
-    Subclasses are one per backend; all take the same numbers and give the same numbers.
+    It is a `Model`, which answers with labels, or a `~vidlab.models.pose.base.PoseModel`, which
+    answers with people's keypoints.
 
     Attributes:
         card: What is known about it.
         variant: Name of the weights in use, such as ``"int8"``.
         backend: Runtime, such as ``"litert"``.
+        num_threads: Threads the runtime computes with.
+        provenance: What exactly is running.
+    """
+
+    backend: str
+
+    def __init__(
+        self, *, card: ModelCard, variant: str, provenance: Provenance, num_threads: int
+    ) -> None:
+        self.card = card
+        self.variant = variant
+        self.provenance = provenance
+        self.num_threads = num_threads
+
+    @property
+    def name(self) -> str:
+        """Name of the card."""
+        return self.card.name
+
+    @property
+    def title(self) -> str:
+        """Name that tells this model from others on the same video."""
+        return f"{self.backend}:{self.name} ({self.variant})"
+
+
+class Model(LoadedModel):
+    """A model that answers with labels.
+
+    Subclasses are one per backend; all take the same numbers and give the same numbers.
+
+    Attributes:
         labels: Label of each logit.
         preprocessing: How a frame becomes an input.
         selection: Default options of the tables made with it.
-        num_threads: Threads the runtime computes with.
-        provenance: What exactly is running.
         chunk_frames: How many frames at a time run fastest.
         takes_any_size: Whether frames of another size than its card's can be run.
     """
 
-    backend: str
     chunk_frames: int = 1
     takes_any_size: bool = False
 
@@ -141,24 +170,11 @@ class Model(ABC):
         num_threads: int,
         selection: Selection,
     ) -> None:
-        self.card = card
-        self.variant = variant
+        super().__init__(card=card, variant=variant, provenance=provenance, num_threads=num_threads)
         self.labels = labels
         self.preprocessing: Preprocessing = card.preprocessing
-        self.provenance = provenance
-        self.num_threads = num_threads
         self.selection = selection
         selection.class_ids(labels)  # a wrong label is told now, not after an hour of video
-
-    @property
-    def name(self) -> str:
-        """Name of the card."""
-        return self.card.name
-
-    @property
-    def title(self) -> str:
-        """Name that tells this model from others on the same video."""
-        return f"{self.backend}:{self.name} ({self.variant})"
 
     @property
     def num_classes(self) -> int:
@@ -263,6 +279,24 @@ class FrameModel(Model):
         means = np.stack([softmax(self.step(clip, None)[0]).mean(axis=0) for clip in clips])
         logits: NDArray[np.float32] = np.log(np.maximum(means, np.finfo(np.float32).tiny))
         return logits
+
+
+def check_model(model: object) -> Model:
+    """Return `model`, which answers with labels, and refuse anything else.
+
+    Raises:
+        OptionError: It finds keypoints, or is no loaded model; the message says what to do.
+    """
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, LoadedModel):
+        raise OptionError(
+            f"{model.title} finds keypoints, not labels: vidlab.predict(video, model) gives its "
+            "Poses, and vidlab.pose what goes on from there."
+        )
+    raise OptionError(
+        f"A loaded model is needed, such as vidlab.load_model('movinet-a0-stream'); got {model!r}."
+    )
 
 
 def count(value: object, what: str, *, at_most: int | None = None) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vidlab.core.console import say
 from vidlab.core.errors import OptionError, VidlabError
 from vidlab.core.probabilities import softmax
-from vidlab.models.base import Model
+from vidlab.models.base import LoadedModel, Model, check_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 _CALLS = 5
 
 
-def time_models(models: Sequence[Model], *, rgb: NDArray[np.uint8] | None = None) -> pd.DataFrame:
+def time_models(
+    models: Sequence[LoadedModel], *, rgb: NDArray[np.uint8] | None = None
+) -> pd.DataFrame:
     """Measure how long models take for a frame, and how far their answers are apart.
 
     Args:
@@ -35,17 +37,19 @@ def time_models(models: Sequence[Model], *, rgb: NDArray[np.uint8] | None = None
         one, ``largest_difference`` that of any probability from the first of `models`.
 
     Raises:
-        OptionError: There is no model, or they have not the same number of classes.
+        OptionError: There is no model, one finds keypoints, or they have not the same number of
+            classes.
     """
     if not models:
         raise OptionError("There is no model to measure.")
-    if len({model.num_classes for model in models}) > 1:
+    checked = [check_model(model) for model in models]
+    if len({model.num_classes for model in checked}) > 1:
         raise OptionError("Models of one number of classes are measured side by side.")
     rgb = _drawn_frames() if rgb is None else rgb
-    return _table(models, [_run(model, rgb) for model in models])
+    return _table(checked, [_run(model, rgb) for model in checked])
 
 
-def quickest(able: Sequence[str], load: Callable[[str], Model]) -> str:
+def quickest(able: Sequence[str], load: Callable[[str], LoadedModel]) -> str:
     """Measure the backends that can run a model, show what was found, return the quickest.
 
     Args:
@@ -53,16 +57,25 @@ def quickest(able: Sequence[str], load: Callable[[str], Model]) -> str:
         load: Loads the model with one of them.
 
     Raises:
-        OptionError: None of them runs it.
+        OptionError: None of them runs it, or it finds keypoints.
     """
-    models, runs, rgb = [], [], _drawn_frames()
+    rgb = _drawn_frames()
+    models: list[Model] = []
+    runs: list[_Run] = []
     for backend in able:
         try:
             model = load(backend)
-            runs.append(_run(model, rgb))
-            models.append(model)
+            if isinstance(model, Model):
+                runs.append(_run(model, rgb))
+                models.append(model)
+                continue
         except VidlabError as error:
             say(f"auto: {backend} is left out: {error}")
+            continue
+        raise OptionError(
+            f"backend='auto' measures models that answer with labels, and {model.name} finds "
+            f"keypoints: leave backend= out, or name one, such as {model.backend!r}."
+        )
     if not models:
         raise OptionError(f"None of {', '.join(able)} runs it; what each said is above.")
     table = _table(models, runs)

@@ -21,7 +21,7 @@ from vidlab.core.files import as_path
 from vidlab.core.labels import LabelMap
 from vidlab.models import lookup
 from vidlab.models.arrays import open_array
-from vidlab.models.base import Model, Selection, count, default_num_threads
+from vidlab.models.base import LoadedModel, Model, Selection, count, default_num_threads
 from vidlab.models.card import (
     CONVERTIBLE,
     CONVERTING,
@@ -89,9 +89,15 @@ class _Options:
             precision=self.precision,
         )
 
-    def open(self, card: ModelCard | None, found: Found, backend: str) -> Model:
+    def open(self, card: ModelCard | None, found: Found, backend: str) -> LoadedModel:
         self.check_precision(backend)
-        return backends()[backend].open(self.opening(card, found))
+        able = backends()[backend]
+        if card is not None and card.kind == "pose" and not able.finds_poses:
+            raise OptionError(
+                f"The {backend} backend opens no models of keypoints, as {card.name} is one; "
+                f"{', '.join(name for name, each in backends().items() if each.finds_poses)} do."
+            )
+        return able.open(self.opening(card, found))
 
     def check_precision(self, backend: str) -> None:
         """Refuse numbers that a backend cannot be told to compute with."""
@@ -117,7 +123,7 @@ def load_model(
     score_threshold: float | None = None,
     label_allow_list: Sequence[str] | None = None,
     label_deny_list: Sequence[str] | None = None,
-) -> Model:
+) -> LoadedModel:
     """Load a model, ready to run.
 
     Weights are looked for at an explicit path, in the mirror directory that ``VIDLAB_MODELS``
@@ -149,6 +155,10 @@ def load_model(
         score_threshold: Probability below which a row is left out (0).
         label_allow_list: Only these labels in tables.
         label_deny_list: All but these labels in tables.
+
+    Returns:
+        A `~vidlab.models.Model`, which answers with labels, or a `~vidlab.models.PoseModel`, which
+        answers with people's keypoints: what lies at `name` says which.
 
     Raises:
         UnknownModelError: No card, file, directory or handle goes by `name`.
@@ -357,6 +367,8 @@ def _label_map(
 
 
 def _can_run(backend: str, card: ModelCard, variant: Variant) -> bool:
+    if card.kind == "pose" and not backends()[backend].finds_poses:
+        return False
     if variant.format in backends()[backend].formats:
         return True
     return backend in CONVERTING and card.family == "movinet" and variant.format in CONVERTIBLE
@@ -427,6 +439,10 @@ def _load_own(
             f"{name} does not say what it takes. Pass its card: "
             f"load_model(network, {CARD_SNIPPET})."
         )
+    if card.kind == "pose":
+        raise OptionError(
+            f"A network of your own answers with labels; {card.name} finds keypoints."
+        )
     about = Variant(name="own", precision="", format="memory", file=name)
     opening = options.opening(card, Found(Path(name), "memory", about))
     if backend == "openvino":
@@ -442,7 +458,7 @@ def _load_own(
 
 def _load_card(
     card: ModelCard, backend: str | None, variant: str | None, options: _Options
-) -> Model:
+) -> LoadedModel:
     wanted = [card.variant(variant)] if variant else list(card.variants)
     if backend is None:
         usable = [
@@ -485,7 +501,7 @@ def _load_path(
     options: _Options,
     *,
     called: str | None = None,
-) -> Model:
+) -> LoadedModel:
     """Load what lies at a path; `called` is how people know it where that says nothing."""
     path = _weights_at(path)
     format_ = format_of(path)
@@ -609,7 +625,7 @@ def _card_like(name: str) -> ModelCard | None:
 
 def _load_hub_address(
     address: str, backend: str | None, card: ModelCard | None, options: _Options
-) -> Model:
+) -> LoadedModel:
     if backend not in (None, "tfhub"):
         raise OptionError(f"An address is loaded by the tfhub backend; got backend={backend!r}.")
     for form, what in _OTHER_HUB_FORMS.items():

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidlab.models.base import Model
+    from vidlab.models.base import LoadedModel
     from vidlab.models.opening import Opening
 
 GROUP = "vidlab.backends"
@@ -35,8 +35,9 @@ class Backend:
         module: Module that must be installed.
         formats: Formats of weights that it reads as they are.
         opener: Where the function is that opens weights, as ``"module:function"``; it takes an
-            `~vidlab.models.opening.Opening` and returns a `~vidlab.models.base.Model`.
+            `~vidlab.models.opening.Opening` and returns a `~vidlab.models.base.LoadedModel`.
         precisions: Numbers that it can be told to compute with.
+        finds_poses: Whether it opens models of people's keypoints.
         recognises: Takes a path and returns the format if it is one of `formats`; needed where
             vidlab does not know the format itself.
     """
@@ -46,6 +47,7 @@ class Backend:
     formats: tuple[str, ...]
     opener: str
     precisions: tuple[str, ...] = ()
+    finds_poses: bool = False
     recognises: Callable[[Path], str | None] | None = None
 
     @property
@@ -56,10 +58,10 @@ class Backend:
         except ModuleNotFoundError:  # of "a.b" where there is no a
             return False
 
-    def open(self, opening: Opening) -> Model:
+    def open(self, opening: Opening) -> LoadedModel:
         """Open weights."""
         module, _, function = self.opener.partition(":")
-        model: Model = getattr(importlib.import_module(module), function)(opening)
+        model: LoadedModel = getattr(importlib.import_module(module), function)(opening)
         return model
 
 
@@ -69,15 +71,15 @@ _HERE = "vidlab.models.backends"
 _OWN = (
     Backend(
         name="torch", module="torch", formats=("safetensors", "pth"),
-        opener=f"{_HERE}.torch_backend:open_model",
+        opener=f"{_HERE}.torch_backend:open_model", finds_poses=True,
     ),
     Backend(
         name="litert", module="ai_edge_litert", formats=("litert",),
-        opener=f"{_HERE}.litert_backend:open_model",
+        opener=f"{_HERE}.litert_backend:open_model", finds_poses=True,
     ),
     Backend(
         name="tfhub", module="tensorflow_hub", formats=("savedmodel",),
-        opener=f"{_HERE}.tfhub_backend:open_model",
+        opener=f"{_HERE}.tfhub_backend:open_model", finds_poses=True,
     ),
     Backend(
         name="onnx", module="onnxruntime", formats=("onnx",),

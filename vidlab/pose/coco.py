@@ -13,7 +13,7 @@ import numpy as np
 from vidlab.core.errors import DatasetError, PredictionsError
 from vidlab.core.files import as_path, atomic_write
 from vidlab.core.skeletons import SKELETONS
-from vidlab.pose.poses import Poses
+from vidlab.pose.poses import Poses, check_poses
 
 _CATEGORY = 1
 
@@ -24,7 +24,11 @@ def to_coco(poses: Poses) -> dict[str, Any]:
     An image is called ``VIDEO#FRAME``. Beside COCO's own fields an image has ``time_seconds``, and
     an annotation has ``score`` (the mean confidence), ``track_id`` (the person's number) and
     ``confidences`` of the keypoints.
+
+    Raises:
+        OptionError: They are no poses.
     """
+    check_poses(poses)
     images = [
         {
             "id": place + 1,
@@ -88,7 +92,9 @@ def results_for(poses: Poses, truth: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Raises:
         DatasetError: None of the images is of this video.
+        OptionError: They are no poses.
     """
+    check_poses(poses)
     images = {
         image["file_name"].rpartition("/")[2]: image["id"] for image in truth.get("images", ())
     }

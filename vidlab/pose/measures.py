@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError
-from vidlab.pose.poses import Poses
+from vidlab.pose.poses import Poses, check_poses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +57,7 @@ def features(
     """
     import pandas as pd
 
+    check_poses(poses)
     unknown = [name for name in angles if name not in ANGLES]
     if unknown:
         raise OptionError(f"No angle is called {unknown[0]!r}; there are {', '.join(ANGLES)}.")

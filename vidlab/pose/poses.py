@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidlab.core.errors import PredictionsError
+from vidlab.core.errors import OptionError, PredictionsError
 from vidlab.core.files import as_path, atomic_write
 from vidlab.core.skeletons import Skeleton, skeleton_named
 
@@ -267,3 +267,17 @@ class Poses:
             compression="zstd",
             write_page_checksum=True,
         )
+
+
+def check_poses(poses: object) -> Poses:
+    """Return `poses`, and refuse anything else.
+
+    Raises:
+        OptionError: They are predictions of labels, for example; the message says what to do.
+    """
+    if isinstance(poses, Poses):
+        return poses
+    raise OptionError(
+        "Poses are needed, as vidlab.predict(video, model) gives with a model of keypoints such as "
+        f"vidlab.load_model('movenet-lightning'); got {poses!r:.200}."
+    )

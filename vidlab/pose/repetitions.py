@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError
 from vidlab.pose.measures import features
-from vidlab.pose.poses import Poses
+from vidlab.pose.poses import Poses, check_poses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +64,7 @@ def count_repetitions(
     Raises:
         OptionError: No such exercise is known, or there is no such person.
     """
+    check_poses(poses)
     if exercise not in _EXERCISES:
         raise OptionError(
             f"exercise must be one of {', '.join(_EXERCISES)}; got {exercise!r}. For another one "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError
-from vidlab.pose.poses import Poses
+from vidlab.pose.poses import Poses, check_poses
 
 
 def smoothed(
@@ -31,6 +31,7 @@ def smoothed(
     Raises:
         OptionError: A value is not positive (`beta`: negative).
     """
+    check_poses(poses)
     if min_cutoff_hz <= 0 or speed_cutoff_hz <= 0 or beta < 0:
         raise OptionError(
             "min_cutoff_hz and speed_cutoff_hz must be positive and beta at least 0; got "

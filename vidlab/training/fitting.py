@@ -13,7 +13,7 @@ from vidlab.core.dependencies import require
 from vidlab.core.errors import DatasetError, OptionError
 from vidlab.core.files import as_path
 from vidlab.core.labels import LabelMap
-from vidlab.models.base import Model, count, default_num_threads
+from vidlab.models.base import LoadedModel, check_model, count, default_num_threads
 from vidlab.training.options import BatchNorm, LossOn, Mode, Options, Precision, Train, one_of
 from vidlab.training.result import FitResult
 from vidlab.training.split import split
@@ -26,7 +26,7 @@ _NUM_FRAMES = 16
 
 
 def fit(
-    model: Model | str | os.PathLike[str],
+    model: LoadedModel | str | os.PathLike[str],
     data: object,
     *,
     out: str | os.PathLike[str] | None = None,
@@ -225,7 +225,7 @@ def _torch_model(model: object) -> Any:
     from vidlab.models.backends.torch_backend import TorchModel
 
     if not isinstance(model, TorchModel):
-        what = model.title if isinstance(model, Model) else repr(model)
+        what = check_model(model).title if isinstance(model, LoadedModel) else repr(model)
         raise OptionError(
             f"fit trains models of the torch backend; got {what}. "
             'Load one with vidlab.load_model("movinet-a0-stream", backend="torch").'

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidlab.core.skeletons import Skeleton
-from vidlab.models.base import Provenance
+from vidlab.models.base import LoadedModel, Provenance
 from vidlab.models.card import ModelCard
 
 
-class PoseModel(ABC):
-    """A model of people's keypoints that is loaded and ready.
+class PoseModel(LoadedModel):
+    """A model that answers with people's keypoints.
 
     Attributes:
-        card: What is known about it.
-        variant: Name of the weights in use.
-        backend: Runtime, such as ``"litert"``.
         skeleton: The keypoints that it finds.
-        num_threads: Threads the runtime computes with.
-        provenance: What exactly is running.
         max_people: How many people it finds in a frame at most; 1 for the best one only.
         least_confidence: Mean confidence of a person's keypoints, or the score of the person where
             the model gives one, below which nobody is there.
     """
 
-    backend: str
     max_people: int = 1
 
     def __init__(
@@ -41,22 +35,9 @@ class PoseModel(ABC):
         num_threads: int,
         least_confidence: float,
     ) -> None:
-        self.card = card
-        self.variant = variant
+        super().__init__(card=card, variant=variant, provenance=provenance, num_threads=num_threads)
         self.skeleton = skeleton
-        self.provenance = provenance
-        self.num_threads = num_threads
         self.least_confidence = least_confidence
-
-    @property
-    def name(self) -> str:
-        """Name of the card."""
-        return self.card.name
-
-    @property
-    def title(self) -> str:
-        """Name that tells this model from others on the same video."""
-        return f"{self.backend}:{self.name} ({self.variant})"
 
     @abstractmethod
     def init_state(self) -> Any:
