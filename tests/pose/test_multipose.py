@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from marked_people import CONFIDENCE, NUM_PEOPLE, crowd, drawn, write_saved_model
+from PIL import Image
 
 import vidlab as vl
 from vidlab.core.errors import WeightsError
@@ -95,6 +96,32 @@ def test_a_turned_file_gives_the_places_that_are_seen(
     for index in range(4):
         places = start + np.array([3 * index, 0])
         assert np.abs(poses.at_frame(index)[..., :2] - places).max() < 0.5
+
+
+TURN = Image.Transpose
+# How a camera that was held so stores what stands upright (EXIF 2.3, tag 0x0112).
+STORED = {
+    1: None, 2: TURN.FLIP_LEFT_RIGHT, 3: TURN.ROTATE_180, 4: TURN.FLIP_TOP_BOTTOM,
+    5: TURN.TRANSPOSE, 6: TURN.ROTATE_90, 7: TURN.TRANSVERSE, 8: TURN.ROTATE_270,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_turned_photo_gives_the_places_that_are_seen(
+    model: MultiPose, orientation: int, tmp_path: Path
+) -> None:
+    height, width = 240, 400
+    places = crowd(2, height=height, width=width)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = Image.fromarray(drawn(places, height=height, width=width, radius_px=7))
+    turn = STORED[orientation]
+    photo = photo if turn is None else photo.transpose(turn)
+    photo.save(tmp_path / "photo.jpg", exif=exif, quality=100, subsampling=0)
+    poses = vl.predict(tmp_path / "photo.jpg", model, progress=False)
+    assert (len(poses), poses.num_people) == (1, 2)
+    assert (poses.width_px, poses.height_px) == (width, height)
+    assert np.abs(poses.at_frame(0)[..., :2] - places).max() < 0.5
 
 
 def test_a_copy_anywhere_runs_with_the_card(saved_models: Path, tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+# More kinds of side data than FFmpeg has.
+_NUM_KINDS = 256
+
 # A pixel shape beyond this is a broken header, not a picture.
 _MAX_PIXEL_STRETCH = 16
 
@@ -110,8 +113,23 @@ class Display:
 
 def display_matrix_of(picture: VideoFrame) -> bytes | None:
     """Return the display matrix a decoded picture carries, 36 bytes, or None."""
-    data = picture.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
+    try:
+        held = picture.side_data
+    except ValueError:  # one kind without a name, such as a photo's EXIF, hides all the others
+        _name_all_kinds()
+        held = picture.side_data
+    data = held.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
     return None if data is None else bytes(data)
+
+
+def _name_all_kinds() -> None:
+    """Complete PyAV's list of what a picture may carry, which ends before FFmpeg's does."""
+    known = SideDataType._value2member_map_
+    for number in range(_NUM_KINDS):
+        if number not in known:
+            kind = object.__new__(SideDataType)
+            vars(kind).update(_name_=f"KIND_{number}", _value_=number)
+            known[number] = kind
 
 
 def _read_matrix(matrix: bytes | None) -> tuple[int, bool, str | None]:
