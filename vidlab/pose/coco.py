@@ -80,6 +80,29 @@ def to_coco(poses: Poses) -> dict[str, Any]:
     return {"images": images, "annotations": annotations, "categories": [category]}
 
 
+def annotations_for(poses: Poses, truth: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of COCO's annotations that are about the frames that were looked at.
+
+    Frames that nobody looked at are not missed; those on which nobody was found are.
+
+    Args:
+        poses: What a model found, also at a lower rate.
+        truth: COCO's annotations, such as the ``keypoints.json`` of StickActions.
+
+    Raises:
+        DatasetError: None of the images is of this video.
+        OptionError: They are no poses.
+    """
+    check_poses(poses)
+    looked_at = {f"{poses.video}#{frame}" for frame in poses.frame_index.tolist()}
+    images = [each for each in truth.get("images", ()) if _name(each) in looked_at]
+    if not images:
+        raise DatasetError(f"The annotations have no image of {poses.video}.")
+    ids = {each["id"] for each in images}
+    about = [each for each in truth["annotations"] if each["image_id"] in ids]
+    return {**truth, "images": images, "annotations": about}
+
+
 def results_for(poses: Poses, truth: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return poses as COCO's results about the images of some annotations.
 
@@ -95,13 +118,9 @@ def results_for(poses: Poses, truth: Mapping[str, Any]) -> list[dict[str, Any]]:
         OptionError: They are no poses.
     """
     check_poses(poses)
-    images = {
-        image["file_name"].rpartition("/")[2]: image["id"] for image in truth.get("images", ())
-    }
+    images = {_name(image): image["id"] for image in truth.get("images", ())}
     own = to_coco(poses)
-    image_id = {
-        image["id"]: images.get(image["file_name"].rpartition("/")[2]) for image in own["images"]
-    }
+    image_id = {image["id"]: images.get(_name(image)) for image in own["images"]}
     if all(each is None for each in image_id.values()):
         raise DatasetError(f"The annotations have no image of {poses.video}.")
     return [
@@ -201,6 +220,11 @@ def _numbers(people: list[Mapping[str, Any]], rows: np.ndarray) -> np.ndarray:
     if all("track_id" in each for each in people):
         return np.array([each["track_id"] for each in people], dtype=np.int64)
     return np.arange(len(rows)) - np.searchsorted(rows, rows)
+
+
+def _name(image: Mapping[str, Any]) -> str:
+    """Return ``VIDEO#FRAME`` without folders before it."""
+    return str(image["file_name"]).rpartition("/")[2]
 
 
 def _frame(image: Mapping[str, Any]) -> int:

@@ -34,23 +34,26 @@ def features(
     *,
     angles: Sequence[str] = tuple(ANGLES),
     distances: Sequence[tuple[str, str]] = (),
+    velocities: bool = False,
     least_confidence: float = 0.2,
 ) -> pd.DataFrame:
     """Return angles, speeds and distances of each person on each frame.
 
-    What is far away is small: speeds and distances are in torsos (from the middle of the shoulders
-    to the middle of the hips, each person's median), not in px.
+    What is far away is small: speeds, velocities and distances are in torsos (from the middle of
+    the shoulders to the middle of the hips, each person's median), not in px.
 
     Args:
         poses: What a model found; smoothed, if speeds are not to tremble.
         angles: Names in `ANGLES`.
         distances: Pairs of keypoints.
+        velocities: Whether to tell where each keypoint moves as well, not only how fast.
         least_confidence: Below it a keypoint is as if it were not there.
 
     Returns:
         One row per person and frame: ``frame_index, time_seconds, person``, then
         ``<name>_angle_deg`` (0 to 180), ``<keypoint>_speed`` (torsos a second, against the frame
-        before) and ``<first>_to_<second>`` (torsos). NaN where a keypoint is missing.
+        before), ``<keypoint>_velocity_x`` and ``_y`` (likewise, to the right and down) and
+        ``<first>_to_<second>`` (torsos). NaN where a keypoint is missing.
 
     Raises:
         OptionError: An angle or a keypoint is none that there is.
@@ -62,9 +65,8 @@ def features(
     if unknown:
         raise OptionError(f"No angle is called {unknown[0]!r}; there are {', '.join(ANGLES)}.")
     skeleton = poses.skeleton
-    xy = poses.points[..., :2].astype(np.float64)
-    xy[poses.points[..., 2] < least_confidence] = np.nan
-    torso = _torsos(poses, xy)
+    xy = _places(poses, least_confidence)
+    torso = torsos_px(poses, least_confidence=least_confidence)
     table: dict[str, NDArray[np.generic]] = {
         "frame_index": poses.frame_index[poses.row],
         "time_seconds": poses.time_seconds[poses.row],
@@ -73,9 +75,13 @@ def features(
     for name in angles:
         first, middle, last = (xy[:, skeleton.index(each)] for each in ANGLES[name])
         table[f"{name}_angle_deg"] = angle_deg(first, middle, last)
-    speeds = _speeds(poses, xy) / torso[:, None]
+    velocity = _velocities(poses, xy) / torso[:, None, None]
+    speed = np.linalg.norm(velocity, axis=-1)
     for number, name in enumerate(skeleton.keypoints):
-        table[f"{name}_speed"] = speeds[:, number]
+        table[f"{name}_speed"] = speed[:, number]
+    for number, name in enumerate(skeleton.keypoints if velocities else ()):
+        for axis, coordinate in enumerate("xy"):
+            table[f"{name}_velocity_{coordinate}"] = velocity[:, number, axis]
     for one, other in distances:
         apart = xy[:, skeleton.index(one)] - xy[:, skeleton.index(other)]
         table[f"{one}_to_{other}"] = np.linalg.norm(apart, axis=-1) / torso
@@ -98,8 +104,20 @@ def angle_deg(
     return angle
 
 
-def _torsos(poses: Poses, xy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return for each row the median torso of its person, px; NaN where none is ever seen."""
+def _places(poses: Poses, least_confidence: float) -> NDArray[np.float64]:
+    """Return where keypoints are, ``[R, K, 2]``; NaN where they are not sure."""
+    xy = poses.points[..., :2].astype(np.float64)
+    xy[poses.points[..., 2] < least_confidence] = np.nan
+    return xy
+
+
+def torsos_px(poses: Poses, *, least_confidence: float = 0.2) -> NDArray[np.float64]:
+    """Return for each row the median torso of its person, float64 ``[R]``.
+
+    It reaches from the middle of the shoulders to the middle of the hips; NaN where it is never
+    seen.
+    """
+    xy = _places(poses, least_confidence)
     shoulders, hips = (
         xy[:, [poses.skeleton.index(name) for name in names]].mean(axis=1)
         for names in (_TORSO[:2], _TORSO[2:])
@@ -113,13 +131,13 @@ def _torsos(poses: Poses, xy: NDArray[np.float64]) -> NDArray[np.float64]:
     return torsos
 
 
-def _speeds(poses: Poses, xy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return px a second since the frame before, ``[R, K]``; NaN where there is none."""
-    speeds = np.full(xy.shape[:2], np.nan)
+def _velocities(poses: Poses, xy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return px a second since the frame before, ``[R, K, 2]``; NaN where there is none."""
+    velocities = np.full_like(xy, np.nan)
     for person in np.unique(poses.person):
         rows = np.flatnonzero(poses.person == person)
         seconds = np.diff(poses.time_seconds[poses.row[rows]])
         is_next = np.diff(poses.row[rows]) == 1
-        moved = np.linalg.norm(np.diff(xy[rows], axis=0), axis=-1)
-        speeds[rows[1:]] = np.where(is_next[:, None], moved / seconds[:, None], np.nan)
-    return speeds
+        moved = np.diff(xy[rows], axis=0) / seconds[:, None, None]
+        velocities[rows[1:]] = np.where(is_next[:, None, None], moved, np.nan)
+    return velocities

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, PredictionsError
 from vidlab.core.files import as_path, atomic_write
-from vidlab.core.skeletons import Skeleton, skeleton_named
+from vidlab.core.skeletons import COCO_17, Skeleton, skeleton_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -280,4 +280,54 @@ def check_poses(poses: object) -> Poses:
     raise OptionError(
         "Poses are needed, as vidlab.predict(video, model) gives with a model of keypoints such as "
         f"vidlab.load_model('movenet-lightning'); got {poses!r:.200}."
+    )
+
+
+def from_keypoints(
+    keypoints: NDArray[np.floating],
+    *,
+    frame_rate: float,
+    width_px: int,
+    height_px: int,
+    skeleton: Skeleton = COCO_17,
+    video: str = "",
+    title: str = "keypoints",
+) -> Poses:
+    """Return the poses of one person whose keypoints are known on every frame.
+
+    Args:
+        keypoints: ``[T, K, 3]``: x px, y px, and confidence or COCO's visibility; 0 is not there,
+            1 and above is sure.
+        frame_rate: Frames a second.
+        width_px: Width of the frames.
+        height_px: Height of the frames.
+        skeleton: The K keypoints.
+        video: Name of the video.
+        title: Name that tells these poses from a model's.
+
+    Raises:
+        PredictionsError: The array is of another shape, or `frame_rate` is not positive.
+    """
+    points = np.array(keypoints, dtype=np.float32)
+    if points.ndim != 3 or points.shape[1:] != (len(skeleton), 3) or not frame_rate > 0:
+        raise PredictionsError(
+            f"Keypoints [T, {len(skeleton)}, 3] of {skeleton.name} at a frame rate above 0 make "
+            f"poses; got {list(points.shape)} at {frame_rate}."
+        )
+    points[..., 2] = np.clip(points[..., 2], 0.0, 1.0)
+    points[points[..., 2] == 0, :2] = np.nan
+    frames = np.arange(len(points))
+    return Poses(
+        video=video,
+        model="keypoints",
+        backend="",
+        title=title,
+        skeleton=skeleton,
+        width_px=width_px,
+        height_px=height_px,
+        frame_index=frames,
+        time_seconds=frames / frame_rate,
+        row=frames,
+        person=np.zeros_like(frames),
+        points=points,
     )
