@@ -104,7 +104,8 @@ def predict(
         progress: Show a progress bar.
 
     Returns:
-        The predictions; of a pose model the people it found. A streaming model answers after each
+        The predictions; of a pose model the people it found, which of a model for one person is the
+        best one only. A streaming model answers after each
         sampled frame, a clip model after the last frame of each clip. A video shorter than one clip
         is a short clip where the model takes any number of frames, or else filled up with its last
         frame.

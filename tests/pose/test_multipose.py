@@ -93,6 +93,7 @@ def test_a_turned_file_gives_the_places_that_are_seen(
     assert (poses.width_px, poses.height_px) == (width, height)
     assert poses.num_people == 2
     assert poses.made_by["max_people"] == 6
+    assert "2 people (at most 6 people)" in repr(poses)
     for index in range(4):
         places = start + np.array([3 * index, 0])
         assert np.abs(poses.at_frame(index)[..., :2] - places).max() < 0.5

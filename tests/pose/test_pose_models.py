@@ -89,6 +89,28 @@ def test_what_is_for_labels_is_refused(shared_data: Path) -> None:
         vl.compare(clip, [model, model])
 
 
+def test_models_for_one_person_say_so(movenet_on) -> None:
+    model, poses = vl.load_model("movenet-lightning"), movenet_on("felixchenfy_exercise.avi", 5)
+    assert "the best person only" in repr(model)
+    assert poses.made_by["people"] == "the best person only"
+    assert "1 person (the best person only)" in repr(poses)
+    table = vl.list_models()
+    single = table["name"].isin(["movenet-lightning", "movenet-thunder", "blazepose-lite"])
+    assert table.loc[single, "note"].str.startswith("the best person only").all()
+
+
+def test_among_three_people_it_stays_with_one(movenet_on) -> None:
+    poses = movenet_on("felixchenfy_exercise.avi", 5)
+    assert len(poses.row) > 0.95 * len(poses)
+    xy, confidence = poses.points[..., :2], poses.points[..., 2:]
+    middle = (xy * confidence).sum(axis=1) / confidence.sum(axis=1)
+    steps = np.linalg.norm(np.diff(middle, axis=0), axis=1)
+    is_sure = confidence.mean(axis=(1, 2)) > 0.3
+    # The others stand 75 px and more to either side: nobody goes as far in a fifth of a second.
+    assert steps[is_sure[1:] & is_sure[:-1]].max() < 37
+    assert is_sure.mean() > 0.9
+
+
 # ---------------------------------------------------------------- where to look next
 
 

@@ -66,6 +66,7 @@ def find_poses(video: Video, model: PoseModel, *, rate: float | None, progress: 
             },
             "num_threads": model.num_threads,
             "max_people": model.max_people,
+            "people": model.people,
             "least_confidence": model.least_confidence,
             "sampling": {"fps": "source" if rate is None else rate},
             **record(video, elapsed),

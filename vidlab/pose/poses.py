@@ -182,7 +182,8 @@ class Poses:
     def __repr__(self) -> str:
         state = "" if self.complete else f", stopped: {self.stopped}"
         people = f"{self.num_people} {'person' if self.num_people == 1 else 'people'}"
-        return f"<Poses of {self.title} on {self.video}: {len(self)} frames, {people}{state}>"
+        of = f" ({said})" if (said := self.made_by.get("people")) else ""
+        return f"<Poses of {self.title} on {self.video}: {len(self)} frames, {people}{of}{state}>"
 
     # ------------------------------------------------------------ files
 

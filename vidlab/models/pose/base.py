@@ -39,6 +39,13 @@ class PoseModel(LoadedModel):
         self.skeleton = skeleton
         self.least_confidence = least_confidence
 
+    @property
+    def people(self) -> str:
+        """Whom it finds in a frame, in words."""
+        return (
+            "the best person only" if self.max_people == 1 else f"at most {self.max_people} people"
+        )
+
     @abstractmethod
     def init_state(self) -> Any:
         """Return what is known before the first frame of a video: nothing."""
@@ -57,8 +64,7 @@ class PoseModel(LoadedModel):
         """
 
     def __repr__(self) -> str:
-        people = "one person" if self.max_people == 1 else f"at most {self.max_people} people"
         return (
-            f"<{self.title}: {self.skeleton.name}, {people}, {self.provenance.runtime}, from "
+            f"<{self.title}: {self.skeleton.name}, {self.people}, {self.provenance.runtime}, from "
             f"{self.provenance.weights_file}>"
         )
