@@ -130,6 +130,18 @@ def test_a_copy_anywhere_runs_with_the_card(saved_models: Path, tmp_path: Path) 
     assert isinstance(vl.load_model(copy, card="movenet-multipose"), MultiPose)
 
 
+def test_a_litert_file_that_takes_any_size_runs_too(saved_models: Path, tmp_path: Path) -> None:
+    tf = pytest.importorskip("tensorflow")
+    source = saved_models / "movenet_multipose_lightning"
+    path = tmp_path / "multipose.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(source)).convert())
+    model = vl.load_model(path, card="movenet-multipose")
+    assert (type(model), model.backend) == (MultiPose, "litert")
+    places = crowd(3, height=360, width=640)
+    people, _ = model.step(drawn(places, height=360, width=640), None)
+    assert np.abs(people[..., :2] - places).max() < 0.5
+
+
 def test_other_networks_are_refused(saved_models: Path) -> None:
     with pytest.raises(WeightsError, match=r"single gives \[1, 1, 17, 3\].*\[6, 56\]"):
         vl.load_model(saved_models / "single", card="movenet-multipose")

@@ -187,7 +187,7 @@ class LiteRTNetwork:
     """Any LiteRT file with one input.
 
     Attributes:
-        shape: Of the input.
+        shape: Of the input; -1 where any size is taken.
         numbers: What the input's numbers stand for.
     """
 
@@ -201,13 +201,18 @@ class LiteRTNetwork:
         self._outputs = [
             (each["index"], Numbers.of(each)) for each in self._interpreter.get_output_details()
         ]
-        self.shape = tuple(int(size) for size in inputs[0]["shape"])
+        self._taken = tuple(int(size) for size in inputs[0]["shape"])
+        self.shape = tuple(int(size) for size in inputs[0]["shape_signature"])
         self.numbers = Numbers.of(inputs[0])
         self._lock = threading.Lock()
 
     def __call__(self, values: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network; return its outputs in the file's order."""
         with self._lock:
+            if values.shape != self._taken and -1 in self.shape:
+                self._interpreter.resize_tensor_input(self._input, values.shape, strict=True)
+                self._interpreter.allocate_tensors()
+                self._taken = values.shape
             self._interpreter.set_tensor(self._input, self.numbers.codes(values))
             self._interpreter.invoke()
             return [
