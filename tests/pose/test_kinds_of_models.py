@@ -85,6 +85,7 @@ TAKES_POSES: dict[str, Callable[[Any, Path], object]] = {
     "to_coco": lambda given, _: pose.to_coco(given),
     "write_coco": lambda given, out: pose.write_coco(given, out / "found.json"),
     "results_for": lambda given, _: pose.results_for(given, {"images": []}),
+    "distances": lambda given, _: pose.distances(given, given),
 }
 
 

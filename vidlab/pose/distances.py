@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError
 from vidlab.pose.measures import torsos_px
-from vidlab.pose.poses import Poses
+from vidlab.pose.poses import Poses, check_poses
 from vidlab.pose.tracking import LEAST_SIMILARITY, pairs, sigmas_of, similarity
 
 if TYPE_CHECKING:
@@ -40,8 +40,10 @@ def same_people(one: Poses, other: Poses) -> SamePeople:
     Likeness is as for the tracker; who is like nobody is in no pair.
 
     Raises:
-        OptionError: The poses are of different videos.
+        OptionError: The poses are of different videos, or are none.
     """
+    check_poses(one)
+    check_poses(other)
     if one.video != other.video:
         raise OptionError(
             f"Only poses of the same video can be compared; got {one.video!r} and {other.video!r}."
