@@ -136,7 +136,8 @@ def test_a_litert_file_that_takes_any_size_runs_too(saved_models: Path, tmp_path
     path = tmp_path / "multipose.tflite"
     path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(source)).convert())
     model = vl.load_model(path, card="movenet-multipose")
-    assert (type(model), model.backend) == (MultiPose, "litert")
+    assert isinstance(model, MultiPose)
+    assert model.backend == "litert"
     places = crowd(3, height=360, width=640)
     people, _ = model.step(drawn(places, height=360, width=640), None)
     assert np.abs(people[..., :2] - places).max() < 0.5
