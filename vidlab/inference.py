@@ -12,7 +12,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, cast, overload
 
 import numpy as np
@@ -554,13 +554,7 @@ def _rate(model: Model | PoseModel, fps: Rate) -> float | None:
 def _made_by(video: Video, runner: _Runner, elapsed: float) -> dict[str, Any]:
     model = runner.model
     return {
-        "model": {
-            "name": model.name,
-            "variant": model.variant,
-            "backend": model.backend,
-            "title": model.title,
-            **asdict(model.provenance),
-        },
+        "model": model.record(),
         "num_threads": model.num_threads,
         "answers_per_call": model.chunk_frames if model.card.answers_every_frame else 1,
         "preprocessing": model.preprocessing.as_dict(),

@@ -6,7 +6,6 @@ what made them. One Parquet file keeps all of it.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidlab.core import table_files
 from vidlab.core.errors import PredictionsError
-from vidlab.core.files import as_path, atomic_write
 from vidlab.core.label_bridge import LabelBridge
 from vidlab.core.labels import LabelMap
 from vidlab.core.probabilities import softmax
@@ -24,6 +23,7 @@ from vidlab.models.base import Selection, count
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 #: Columns of :attr:`Predictions.table`, in order.
 TABLE_COLUMNS = (
@@ -269,20 +269,9 @@ class Predictions:
             PredictionsError: The suffix is neither ``.parquet`` nor ``.csv``, or the file
                 cannot be written.
         """
-        path = as_path(path)
-        if path.suffix not in (".parquet", ".csv"):
-            raise PredictionsError(
-                f"Predictions are saved as .parquet (everything) or .csv (the table); "
-                f"got {path.name!r}."
-            )
-        try:
-            with atomic_write(path) as stream:
-                if path.suffix == ".csv":
-                    self.table.to_csv(stream, index=False)
-                else:
-                    self._write_parquet(stream)
-        except OSError as error:
-            raise PredictionsError(f"Cannot write {str(path)!r}: {error}.") from error
+        table_files.save(
+            path, table=lambda: self.table, everything=self._as_arrow, what="Predictions"
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Predictions:
@@ -291,25 +280,8 @@ class Predictions:
         Raises:
             PredictionsError: The file is missing, damaged, or not from vidlab.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        path = as_path(path)
-        try:
-            arrow = pq.read_table(path, page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
-            raise PredictionsError(f"Cannot read {str(path)!r}: {error}.") from error
-        header = (arrow.schema.metadata or {}).get(b"vidlab")
-        if header is None:
-            raise PredictionsError(
-                f"{str(path)!r} is a Parquet file, but not one of vidlab's predictions."
-            )
-        try:
-            return cls._from_arrow(arrow, json.loads(header))
-        except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
-            if isinstance(error, PredictionsError):
-                raise
-            raise PredictionsError(f"{str(path)!r} is damaged: {error!r}.") from error
+        with table_files.loading(path, format_name=_FORMAT, what="predictions") as (arrow, header):
+            return cls._from_arrow(arrow, header)
 
     def _with(self, probabilities: NDArray[np.float32], **changes: Any) -> Predictions:
         """Return these predictions with other probabilities, whose logarithms are the logits."""
@@ -355,10 +327,9 @@ class Predictions:
             columns=list(TABLE_COLUMNS),
         )
 
-    def _write_parquet(self, stream: Any) -> None:
+    def _as_arrow(self) -> tuple[pa.Table, dict[str, Any]]:
         import pandas as pd
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         table = self.table
         answers = self._answers
@@ -415,21 +386,10 @@ class Predictions:
             "made_by": self.made_by,
             "stopped": self.stopped,
         }
-        metadata = dict(arrow.schema.metadata or {})
-        metadata[b"vidlab"] = json.dumps(header, ensure_ascii=False).encode()
-        pq.write_table(
-            arrow.replace_schema_metadata(metadata),
-            stream,
-            compression="zstd",
-            write_page_checksum=True,
-        )
+        return arrow, header
 
     @classmethod
     def _from_arrow(cls, arrow: Any, header: Mapping[str, Any]) -> Predictions:
-        if header["format"] != _FORMAT:
-            raise PredictionsError(
-                f"The file is of format {header['format']!r}; this vidlab reads {_FORMAT!r}."
-            )
         import pyarrow.compute as pc
 
         frames = arrow.filter(pc.is_valid(arrow["frame_latency_seconds"]))

@@ -7,7 +7,7 @@ import operator
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -142,6 +142,16 @@ class LoadedModel(ABC):
     def title(self) -> str:
         """Name that tells this model from others on the same video."""
         return f"{self.backend}:{self.name} ({self.variant})"
+
+    def record(self) -> dict[str, Any]:
+        """Return what is to be known of it beside its answers: names and provenance."""
+        return {
+            "name": self.name,
+            "variant": self.variant,
+            "backend": self.backend,
+            "title": self.title,
+            **asdict(self.provenance),
+        }
 
 
 class Model(LoadedModel):

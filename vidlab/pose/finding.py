@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -57,13 +56,7 @@ def find_poses(video: Video, model: PoseModel, *, rate: float | None, progress: 
             [np.empty((0, len(model.skeleton), 3), dtype=np.float32), *(each[4] for each in done)]
         ),
         made_by={
-            "model": {
-                "name": model.name,
-                "variant": model.variant,
-                "backend": model.backend,
-                "title": model.title,
-                **asdict(model.provenance),
-            },
+            "model": model.record(),
             "num_threads": model.num_threads,
             "max_people": model.max_people,
             "people": model.people,

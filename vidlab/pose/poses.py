@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidlab.core import table_files
 from vidlab.core.errors import OptionError, PredictionsError
-from vidlab.core.files import as_path, atomic_write
 from vidlab.core.skeletons import COCO_17, Skeleton, skeleton_named
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 #: Columns of :attr:`Poses.table`, in order.
 POSE_COLUMNS = (
@@ -193,19 +193,7 @@ class Poses:
         Raises:
             PredictionsError: The suffix is neither, or the file cannot be written.
         """
-        path = as_path(path)
-        if path.suffix not in (".parquet", ".csv"):
-            raise PredictionsError(
-                f"Poses are saved as .parquet (everything) or .csv (the table); got {path.name!r}."
-            )
-        try:
-            with atomic_write(path) as stream:
-                if path.suffix == ".csv":
-                    self.table.to_csv(stream, index=False)
-                else:
-                    self._write_parquet(stream)
-        except OSError as error:
-            raise PredictionsError(f"Cannot write {str(path)!r}: {error}.") from error
+        table_files.save(path, table=lambda: self.table, everything=self._as_arrow, what="Poses")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Poses:
@@ -214,23 +202,8 @@ class Poses:
         Raises:
             PredictionsError: The file is missing, damaged, or not one of vidlab's poses.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        path = as_path(path)
-        try:
-            arrow = pq.read_table(path, page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
-            raise PredictionsError(f"Cannot read {str(path)!r}: {error}.") from error
-        try:
-            header = json.loads((arrow.schema.metadata or {})[b"vidlab"])
-            if header.pop("format") != _FORMAT:
-                raise KeyError("format")
-        except (KeyError, ValueError) as error:
-            raise PredictionsError(
-                f"{str(path)!r} is a Parquet file, but not one of vidlab's poses."
-            ) from error
-        try:
+        with table_files.loading(path, format_name=_FORMAT, what="poses") as (arrow, header):
+            del header["format"]
             skeleton = skeleton_named(header.pop("skeleton"))
             columns = {name: arrow[name].to_numpy() for name in ("x_px", "y_px", "confidence")}
             count = len(skeleton)
@@ -243,12 +216,9 @@ class Poses:
                 points=np.stack(list(columns.values()), axis=-1).reshape(-1, count, 3),
                 **header,
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise PredictionsError(f"{str(path)!r} is damaged: {error!r}.") from error
 
-    def _write_parquet(self, stream: Any) -> None:
+    def _as_arrow(self) -> tuple[pa.Table, dict[str, Any]]:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         arrow = pa.Table.from_pandas(self.table, preserve_index=False)
         header = {
@@ -260,14 +230,7 @@ class Poses:
         }
         plain = "video", "model", "backend", "title", "width_px", "height_px", "made_by", "stopped"
         header |= {name: getattr(self, name) for name in plain}
-        metadata = dict(arrow.schema.metadata or {})
-        metadata[b"vidlab"] = json.dumps(header, ensure_ascii=False).encode()
-        pq.write_table(
-            arrow.replace_schema_metadata(metadata),
-            stream,
-            compression="zstd",
-            write_page_checksum=True,
-        )
+        return arrow, header
 
 
 def check_poses(poses: object) -> Poses:
