@@ -356,6 +356,17 @@ export class View {
       this.timeline.draw();
       this.overlay.draw();
     });
+    // JupyterLab lays out no cell that is off screen, and Chromium keeps what was laid out there
+    // before the curves and the times came: it is made anew where it comes into view.
+    const seen = new IntersectionObserver(([entry]) => {
+      if (!entry?.isIntersecting) return;
+      this.root.style.containerType = "normal";
+      void this.root.offsetHeight;
+      this.root.style.containerType = "";
+      this.timeline.draw();
+    });
+    seen.observe(this.root);
+    this.undo.push(() => seen.disconnect());
     this.hear(document, "fullscreenchange", () =>
       this.controls.showFullScreen(document.fullscreenElement === this.root),
     );

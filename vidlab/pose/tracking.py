@@ -12,7 +12,7 @@ from vidlab.core.skeletons import Skeleton
 # Where nobody measured how far people's own annotations are apart: as COCO's shoulders.
 _USUAL_SIGMA = 0.079
 
-LEAST_SIMILARITY = 0.1
+LEAST_LIKENESS = 0.1
 """Below it two poses are not of the same person."""
 
 
@@ -26,12 +26,11 @@ class _Track:
 class Tracker:
     """Gives people numbers, by how alike they are to those that were seen before.
 
-    Likeness is COCO's object keypoint similarity. The most alike are paired first; who is like
-    nobody is somebody new.
+    The most alike (see `likeness`) are paired first; who is like nobody is somebody new.
 
     Args:
         skeleton: The keypoints.
-        least_similarity: From 0 to 1: below it two are not the same.
+        least_likeness: From 0 to 1: below it two are not the same.
         forget_seconds: How long somebody who is not seen is remembered.
     """
 
@@ -39,11 +38,11 @@ class Tracker:
         self,
         skeleton: Skeleton,
         *,
-        least_similarity: float = LEAST_SIMILARITY,
+        least_likeness: float = LEAST_LIKENESS,
         forget_seconds: float = 1.0,
     ) -> None:
         self._sigmas = sigmas_of(skeleton)
-        self._least = least_similarity
+        self._least = least_likeness
         self._forget = forget_seconds
         self._tracks: list[_Track] = []
         self._next = 0
@@ -60,9 +59,9 @@ class Tracker:
         """
         self._tracks = [each for each in self._tracks if seconds - each.seconds <= self._forget]
         known = np.stack([each.points for each in self._tracks]) if self._tracks else people[:0]
-        likeness = similarity(people, known, sigmas=self._sigmas)
+        alike = likeness(people, known, sigmas=self._sigmas)
         numbers = np.full(len(people), -1, dtype=np.int64)
-        for which, track in pairs(likeness, least=self._least):
+        for which, track in pairs(alike, least=self._least):
             numbers[which] = self._tracks[track].number
             self._tracks[track].points, self._tracks[track].seconds = people[which], seconds
         for new in np.flatnonzero(numbers < 0).tolist():
@@ -77,23 +76,62 @@ def sigmas_of(skeleton: Skeleton) -> NDArray[np.float64]:
     return np.array(skeleton.sigmas or [_USUAL_SIGMA] * len(skeleton))
 
 
-def pairs(likeness: NDArray[np.float64], *, least: float) -> list[tuple[int, int]]:
+def pairs(alike: NDArray[np.float64], *, least: float) -> list[tuple[int, int]]:
     """Pair people with others, each at most once, those that are most alike first.
 
     Args:
-        likeness: float64 ``[P, Q]``.
+        alike: float64 ``[P, Q]``, how alike each is to each other one.
         least: Likeness below which two are not the same.
 
     Returns:
-        Rows and columns of `likeness`.
+        Rows and columns of `alike`.
     """
-    left = likeness.copy()
+    left = alike.copy()
     found = []
     while left.size and left.max() >= least:
         one, other = (int(each) for each in np.unravel_index(left.argmax(), left.shape))
         found.append((one, other))
         left[one], left[:, other] = -1.0, -1.0
     return found
+
+
+def likeness(
+    people: NDArray[np.float32], others: NDArray[np.float32], *, sigmas: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how alike each person is to each other one, as far as they may be the same.
+
+    It is the mean of two shares: the keypoints' similarity, which falls fast where limbs do, and
+    the overlap of the boxes around them, which lasts where somebody is looked at seldom.
+
+    Args:
+        people: float32 ``[P, K, 3]``: x, y, confidence; NaN where there is no keypoint.
+        others: float32 ``[Q, K, 3]``, likewise.
+        sigmas: float64 ``[K]``.
+
+    Returns:
+        float64 ``[P, Q]``, from 0 to 1.
+    """
+    if not len(people) or not len(others):
+        return np.zeros((len(people), len(others)))
+    overlap = _overlap(_boxes(people)[:, None], _boxes(others)[None])
+    return (similarity(people, others, sigmas=sigmas) + overlap) / 2.0
+
+
+def _boxes(people: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the corners around each person's keypoints, ``[P, 2, 2]``."""
+    xy = people[..., :2].astype(np.float64)
+    return np.stack([np.nanmin(xy, axis=1), np.nanmax(xy, axis=1)], axis=1)
+
+
+def _overlap(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the intersection over the union of boxes ``[..., 2, 2]``."""
+    low = np.maximum(boxes[..., 0, :], others[..., 0, :])
+    high = np.minimum(boxes[..., 1, :], others[..., 1, :])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=-1)
+    sizes = np.prod(boxes[..., 1, :] - boxes[..., 0, :], axis=-1)
+    sizes = sizes + np.prod(others[..., 1, :] - others[..., 0, :], axis=-1)
+    share: NDArray[np.float64] = shared / np.maximum(sizes - shared, 1e-9)
+    return share
 
 
 def similarity(
