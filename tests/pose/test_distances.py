@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from vidlab import pose
 from vidlab.core.errors import OptionError
+from vidlab.pose.tracking import likeness, sigmas_of
 
 
 def poses(points: np.ndarray, *, row: list[int], person: list[int], **changes: Any) -> pose.Poses:
@@ -100,3 +101,20 @@ def test_what_moves_little_is_found_again(offsets: list[float], order: list[int]
         mine = table[table["person"] == number]
         assert set(mine["other_person"]) == {order.index(number)}
         np.testing.assert_allclose(mine["distance_px"], abs(offsets[number]), atol=1e-4)
+
+
+def test_who_is_seldom_looked_at_is_still_the_same() -> None:
+    """Limbs are elsewhere, and no keypoint is like the one before; the box is."""
+    before, after = body(100), body(100)
+    after[:, 0] = 200 - after[:, 0] + 60
+    after[:, 1] = 500 - after[:, 1] - 100
+    sigmas = sigmas_of(pose.COCO_17)
+    people = np.stack([before, after]).astype(np.float32)
+    assert pose.similarity(people[:1], people[1:], sigmas=sigmas)[0, 0] < 0.1
+    assert likeness(people[:1], people[1:], sigmas=sigmas)[0, 0] > 0.1
+    tracker = pose.Tracker(pose.COCO_17)
+    assert tracker.number(people[:1], 0.0).tolist() == [0]
+    assert tracker.number(people[1:], 0.2).tolist() == [0]
+    far = people[1:].copy()
+    far[..., 0] += 400
+    assert tracker.number(far, 0.4).tolist() == [1]
