@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vidlab import datasets as datasets
+    from vidlab import live as live
     from vidlab import pose as pose
     from vidlab.clip_dataset import ClipDataset as ClipDataset
     from vidlab.clip_dataset import ClipStream as ClipStream
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from vidlab.exporting import export as export
     from vidlab.inference import predict as predict
     from vidlab.inference import stream as stream
+    from vidlab.live.recording import Recording as Recording
+    from vidlab.live.recording import replay as replay
     from vidlab.models import ModelCard as ModelCard
     from vidlab.models import default_model as default_model
     from vidlab.models import list_models as list_models
@@ -45,11 +48,14 @@ if TYPE_CHECKING:
     from vidlab.models import time_models as time_models
     from vidlab.predictions import Predictions as Predictions
     from vidlab.recipes import list_recipes as list_recipes
+    from vidlab.rules import Rule as Rule
+    from vidlab.rules import find_events as find_events
     from vidlab.training import FitResult as FitResult
     from vidlab.training import fit as fit
     from vidlab.transforms import Preprocessing as Preprocessing
     from vidlab.video import Video as Video
     from vidlab.widgets import Annotator as Annotator
+    from vidlab.widgets import Live as Live
     from vidlab.widgets import Player as Player
     from vidlab.widgets import PlayerGrid as PlayerGrid
 
@@ -65,11 +71,14 @@ _HOME_OF = {
     "FitResult": "vidlab.training",
     "LabelBridge": "vidlab.core.label_bridge",
     "LabelMap": "vidlab.core.labels",
+    "Live": "vidlab.widgets",
     "ModelCard": "vidlab.models",
     "Player": "vidlab.widgets",
     "PlayerGrid": "vidlab.widgets",
     "Predictions": "vidlab.predictions",
     "Preprocessing": "vidlab.transforms",
+    "Recording": "vidlab.live.recording",
+    "Rule": "vidlab.rules",
     "VidlabError": "vidlab.core.errors",
     "Video": "vidlab.video",
     "compare": "vidlab.comparison",
@@ -77,18 +86,20 @@ _HOME_OF = {
     "evaluate": "vidlab.evaluation",
     "explain_preprocessing": "vidlab.explaining",
     "export": "vidlab.exporting",
+    "find_events": "vidlab.rules",
     "fit": "vidlab.training",
     "list_models": "vidlab.models",
     "list_recipes": "vidlab.recipes",
     "load_model": "vidlab.models",
     "predict": "vidlab.inference",
+    "replay": "vidlab.live.recording",
     "sample_videos": "vidlab.datasets",
     "stream": "vidlab.inference",
     "time_models": "vidlab.models",
 }
 
 # Parts of vidlab that are used by their own name, as vidlab.datasets.
-_MODULES = ("datasets", "pose")
+_MODULES = ("datasets", "live", "pose")
 
 __all__ = sorted([*_HOME_OF, *_MODULES])
 

@@ -248,6 +248,15 @@ def record(video: Video, elapsed_seconds: float) -> dict[str, Any]:
             "codec": video.codec,
             "rotation": video.rotation,
         },
+        **versions_and_machine(),
+        "elapsed_seconds": round(elapsed_seconds, 3),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def versions_and_machine() -> dict[str, Any]:
+    """Return what a run's figures depend on beside the models: versions, and the machine."""
+    return {
         "versions": {
             "vidlab": vidlab.__version__,
             "python": platform.python_version(),
@@ -258,8 +267,6 @@ def record(video: Video, elapsed_seconds: float) -> dict[str, Any]:
             "processor": processor_name(),
             "cores": os.cpu_count(),
         },
-        "elapsed_seconds": round(elapsed_seconds, 3),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

@@ -125,7 +125,7 @@ def predict(
         given = {"hop": hop, "recipe": recipe, **selecting}
         if wrong := [name for name, value in given.items() if value is not None]:
             raise OptionError(f"{model.title} finds keypoints, and takes no {', '.join(wrong)}.")
-        return find_poses(as_video(video), model, rate=_rate(model, fps), progress=progress)
+        return find_poses(as_video(video), model, rate=rate_for(model, fps), progress=progress)
     model = check_model(model)
     selection = model.selection.updated(**selecting)
     return run(
@@ -274,7 +274,7 @@ def stream(
         raise OptionError(
             f"A video, a path, or an iterable of frames is needed; got {type(source).__name__}."
         )
-    return _stream(frames, model, _rate(model, fps), selection, allowed)
+    return _stream(frames, model, rate_for(model, fps), selection, allowed)
 
 
 def _checked(frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -300,17 +300,12 @@ def _stream(
             logits, state = model.step(prepared.pixels[0][None], state)
             latency = time.perf_counter() - begin
             probabilities = softmax(logits[0])
-            order = allowed[np.argsort(-probabilities[allowed], kind="stable")]
             yield FramePrediction(
                 frame_index=prepared.index,
                 time_seconds=prepared.pts_seconds,
                 logits=logits[0],
                 probabilities=probabilities,
-                top=tuple(
-                    (model.labels[i], float(probabilities[i]))
-                    for i in order[: selection.max_results]
-                    if probabilities[i] >= selection.score_threshold
-                ),
+                top=selection.top(model.labels, probabilities, allowed),
                 latency_seconds=latency,
             )
     if decoder.error is not None:
@@ -489,7 +484,7 @@ def _first(clip: Indices) -> int:
 
 
 def _runner(model: Model, *, fps: Rate, hop: int | None) -> _Runner:
-    rate = _rate(model, fps)
+    rate = rate_for(model, fps)
     feed = Feed(preprocessing=model.preprocessing, rate=rate)
     sampling = {"fps": "source" if rate is None else rate}
     if model.card.answers_every_frame:
@@ -535,14 +530,23 @@ def _recipe_runner(
     return stream_runner(model, feed, sampling)
 
 
-def _rate(model: Model | PoseModel, fps: Rate) -> float | None:
+def rate_for(model: Model | PoseModel, fps: Rate) -> float | None:
+    """Return how many frames a second a model is given, or None for every frame.
+
+    Args:
+        model: The model.
+        fps: See :func:`predict`.
+
+    Raises:
+        OptionError: `fps` is out of range.
+    """
     if fps == "source":
         return None
     if fps is None:
         return (
             model.card.preprocessing.frame_rate
             if isinstance(model, PoseModel)
-            else (model.preprocessing.frame_rate)
+            else model.preprocessing.frame_rate
         )
     if isinstance(fps, (str, bool)) or not 0.0 < float(fps) <= 1000.0:
         raise OptionError(

@@ -7,7 +7,7 @@ import { lastAtMost } from "./numbers.js";
 
 /**
  * Neighbouring rows of the same top label, as one run each.
- * @param {Track} track
+ * @param {Pick<Track, "frames" | "k" | "times" | "topLabels">} track
  * @param {number} end  seconds at which the last row ends
  * @returns {Runs}
  */

@@ -98,6 +98,97 @@ export function fit(context, text, width, font) {
   return length > 0 ? `${text.slice(0, length).trimEnd()}…` : "";
 }
 
+/**
+ * A stretch of time with one label: its colour and pattern, and as much of its name as fits.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Theme} theme
+ * @param {Label} label
+ * @param {number} from  px
+ * @param {number} to
+ * @param {number} top
+ * @param {number} height
+ * @param {[number, number]} visible  px, from and to: words and rounded ends belong to this
+ * @returns {{text: string, at: number, size: number} | null} the words in it, from `at`, px wide
+ */
+export function drawSegment(context, theme, label, from, to, top, height, [low, high]) {
+  const left = Math.max(from, low - 4);
+  const right = Math.min(to, high + 4);
+  const width = Math.max(right - left - (right - left > 4 ? 1 : 0), 0.75);
+  const color = label.color ?? theme.muted;
+  const ink = label.color ? label.ink : theme.ground;
+  context.fillStyle = color;
+  if (width < 6) {
+    context.fillRect(left, top, width, height);
+    return null;
+  }
+  context.save();
+  context.beginPath();
+  context.roundRect(left, top, width, height, 3);
+  context.clip();
+  context.fillRect(left, top, width, height);
+  drawPattern(context, label, left, top, width, height);
+  const inset = left < low ? 11 : 7;
+  const text = fit(context, label.name, width - 7 - inset, `500 12px ${theme.font}`);
+  const shown = text.length > 4 || text === label.name ? text : width >= 14 ? label.letter : "";
+  const size = context.measureText(shown).width;
+  const at = text === shown ? left + inset : left + (width - size) / 2;
+  if (shown) {
+    // A plain ground behind the words: patterns must not cut through letters.
+    context.fillStyle = color;
+    context.fillRect(at - 3, top + 2, size + 6, height - 4);
+    context.fillStyle = ink;
+    context.textBaseline = "middle";
+    context.fillText(shown, at, top + height / 2 + 0.5);
+  }
+  context.restore();
+  return shown ? { text: shown, at, size } : null;
+}
+
+/**
+ * A canvas' context, cleared, in CSS px.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {number} height
+ */
+export function cleared(canvas, width, height) {
+  const scale = window.devicePixelRatio || 1;
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("This browser gives no 2D canvas; the timeline cannot be drawn.");
+  const columns = Math.round(width * scale);
+  const rows = Math.round(height * scale);
+  // A new size makes a new bitmap, which is dear; the old one is wiped where it fits.
+  if (canvas.width !== columns || canvas.height !== rows) {
+    canvas.width = columns;
+    canvas.height = rows;
+  }
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
+/**
+ * The host's colours and font, as a canvas wants them.
+ * @param {HTMLElement} probe  an element of the widget that is not seen; its colour changes
+ */
+export function themeOf(probe) {
+  const color = (/** @type {string} */ name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  return {
+    text: color("--vl-text"),
+    ground: color("--vl-ground"),
+    muted: color("--vl-muted"),
+    line: color("--vl-line"),
+    track: color("--vl-track"),
+    accent: color("--vl-accent"),
+    warn: color("--vl-warn"),
+    font: getComputedStyle(probe).fontFamily || "sans-serif",
+  };
+}
+
+/** @typedef {ReturnType<typeof themeOf>} Theme */
+
 /** A label's little square: its colour and its letter. @param {Label | undefined} label */
 export function chip(label) {
   const element = h("span", {

@@ -147,6 +147,56 @@ const ENGLISH = {
   goToEnd: "Go to the last frame",
   remove: (/** @type {string} */ segment) => `Remove ${segment}`,
 
+  live: {
+    name: (/** @type {string} */ source) => `Live: ${source}`,
+    controls: "Camera and models",
+    start: "Start",
+    stop: "Stop",
+    reset: "Reset",
+    resetHint: "Let the models forget what they have seen",
+    cameras: "Camera",
+    cameraNumber: (/** @type {number} */ number) => `Camera ${number}`,
+    pressStart:
+      "Press Start. The browser asks whether this page may use the camera; pictures go to this notebook's kernel, and nowhere else.",
+    pressStartSource: (/** @type {string} */ source) => `Press Start to play ${source}.`,
+    askingCamera: "The browser asks whether this page may use the camera: allow it there.",
+    opening: "Opening …",
+    elsewhere: "The camera is on where Start was pressed. Its answers are shown here too.",
+    failures: {
+      refused:
+        "The browser does not let this page use the camera. Click the symbol at the left of the address bar, allow the camera, and press Start again.",
+      none: "No camera was found. Connect one and press Start again.",
+      busy: "The camera does not start: another program or page is probably using it. Close that, and press Start again.",
+      insecure:
+        "Browsers give a camera only to pages that are secure. Open this notebook at localhost or over https, or use a camera of the kernel's machine: Live(models, source=0).",
+      lost: "The camera was unplugged, or the browser took it away. Connect it and press Start again.",
+    },
+    failed: (/** @type {string} */ why) => `The camera does not start: ${why}`,
+    waiting: "Waiting for the first answer …",
+    running: "running",
+    stopped: "Stopped.",
+    ended: "The source has come to its end.",
+    busyKernel: (/** @type {number} */ seconds) =>
+      `The kernel has not answered for ${seconds} s: it is busy with another cell, or not running. Frames are dropped until it answers.`,
+    lost: (/** @type {string} */ why) => why || "The source was lost; it is tried again.",
+    numbers: (/** @type {string} */ rate, /** @type {number} */ dropped) =>
+      `${rate} answers/s, ${dropped} dropped`,
+    numbersHint:
+      "Answers a second lately, and frames that were not looked at because a newer one had come while the model was busy",
+    latency: (/** @type {number} */ median, /** @type {number} */ p95) =>
+      `${median} ms to label, 95 %: ${p95} ms`,
+    latencyHint: {
+      screen: "From the camera to the label on the screen: median and 95th percentile",
+      kernel: "From the picture's arrival to the answer: median and 95th percentile",
+    },
+    timeline: "What was seen in the last minute",
+    ago: (/** @type {number} */ seconds) => `−${seconds} s`,
+    now: "now",
+    events: "Events",
+    noEvents: "Nothing yet.",
+    kinds: { seen: "seen", done: "done in time", missed: "missed", open: "still open" },
+  },
+
   /** @type {[string, string, ("compared" | "audio")?][]} */
   annotatorKeys: [
     ["1  2  …", "start a segment of that label, end it, or label the selection"],
@@ -306,6 +356,53 @@ const KOREAN = {
   goToStart: "첫 프레임으로 이동",
   goToEnd: "마지막 프레임으로 이동",
   remove: (segment) => `${segment} 삭제`,
+
+  live: {
+    name: (source) => `실시간: ${source}`,
+    controls: "카메라와 모델",
+    start: "시작",
+    stop: "중지",
+    reset: "초기화",
+    resetHint: "모델이 지금까지 본 것을 잊게 합니다",
+    cameras: "카메라",
+    cameraNumber: (number) => `카메라 ${number}`,
+    pressStart:
+      "시작을 누르십시오. 브라우저가 카메라를 사용해도 되는지 묻습니다. 화면은 이 노트북의 커널로만 전송됩니다.",
+    pressStartSource: (source) => `시작을 누르면 ${source} 재생이 시작됩니다.`,
+    askingCamera: "브라우저가 카메라 사용을 허용할지 묻고 있습니다. 허용을 누르십시오.",
+    opening: "여는 중 …",
+    elsewhere: "카메라는 시작을 누른 곳에서 켜져 있습니다. 예측은 여기에도 표시됩니다.",
+    failures: {
+      refused:
+        "브라우저가 이 페이지의 카메라 사용을 막고 있습니다. 주소 표시줄 왼쪽의 아이콘을 눌러 카메라를 허용한 뒤 다시 시작을 누르십시오.",
+      none: "카메라를 찾을 수 없습니다. 카메라를 연결한 뒤 다시 시작을 누르십시오.",
+      busy: "카메라가 켜지지 않습니다. 다른 프로그램이나 페이지가 쓰고 있을 수 있습니다. 그것을 닫은 뒤 다시 시작을 누르십시오.",
+      insecure:
+        "브라우저는 안전한 페이지에서만 카메라를 허용합니다. 노트북을 localhost나 https 주소로 여십시오. 커널이 있는 컴퓨터의 카메라를 쓸 수도 있습니다: Live(models, source=0)",
+      lost: "카메라가 빠졌거나 브라우저가 카메라를 껐습니다. 다시 연결한 뒤 시작을 누르십시오.",
+    },
+    failed: (why) => `카메라가 켜지지 않습니다: ${why}`,
+    waiting: "첫 예측을 기다리는 중 …",
+    running: "실행 중",
+    stopped: "중지되었습니다.",
+    ended: "영상이 끝났습니다.",
+    busyKernel: (seconds) =>
+      `커널이 ${seconds}초 동안 응답하지 않습니다. 다른 셀을 실행하고 있거나 꺼져 있습니다. 응답할 때까지 프레임을 건너뜁니다.`,
+    lost: (why) => (why ? `연결이 끊겨 다시 시도하고 있습니다: ${why}` : "연결이 끊겨 다시 시도하고 있습니다."),
+    numbers: (rate, dropped) => `초당 예측 ${rate}회, 건너뜀 ${dropped}`,
+    numbersHint: "최근의 초당 예측 횟수와, 모델이 바쁜 동안 새 프레임이 와서 보지 않고 건너뛴 프레임의 수",
+    latency: (median, p95) => `레이블까지 ${median} ms, 95 %: ${p95} ms`,
+    latencyHint: {
+      screen: "카메라에 찍힌 뒤 화면에 레이블이 보일 때까지 걸린 시간: 중앙값과 95번째 백분위수",
+      kernel: "화면이 도착한 뒤 예측이 나올 때까지 걸린 시간: 중앙값과 95번째 백분위수",
+    },
+    timeline: "최근 1분 동안 본 것",
+    ago: (seconds) => `${seconds}초 전`,
+    now: "지금",
+    events: "이벤트",
+    noEvents: "아직 없습니다.",
+    kinds: { seen: "감지됨", done: "시간 안에 완료", missed: "놓침", open: "진행 중" },
+  },
 
   annotatorKeys: [
     ["1  2  …", "그 레이블의 구간을 시작, 종료하거나 선택한 구간에 레이블 지정"],

@@ -17,7 +17,16 @@ import {
   unknownLabels,
   verdictsOf,
 } from "./lanes.js";
-import { DASHES, chip, drawChip, drawPattern, fit, roundRect } from "./marks.js";
+import {
+  DASHES,
+  chip,
+  cleared,
+  drawChip,
+  drawSegment,
+  fit,
+  roundRect,
+  themeOf,
+} from "./marks.js";
 import { clamp, clockText, lastAtMost, probText, tickText } from "./numbers.js";
 
 const BAND_PX = 22;
@@ -558,37 +567,11 @@ export class Timeline {
    * @param {number} height
    */
   context(canvas, height) {
-    const scale = window.devicePixelRatio || 1;
-    const context = canvas.getContext("2d");
-    if (!context) throw new Error("This browser gives no 2D canvas; the timeline cannot be drawn.");
-    const columns = Math.round(this.width * scale);
-    const rows = Math.round(height * scale);
-    // A new size makes a new bitmap, which is dear; the old one is wiped where it fits.
-    if (canvas.width !== columns || canvas.height !== rows) {
-      canvas.width = columns;
-      canvas.height = rows;
-    }
-    context.setTransform(scale, 0, 0, scale, 0, 0);
-    context.clearRect(0, 0, this.width, height);
-    return context;
+    return cleared(canvas, this.width, height);
   }
 
   theme() {
-    const { probe } = this;
-    const color = (/** @type {string} */ name) => {
-      probe.style.color = `var(${name})`;
-      return getComputedStyle(probe).color;
-    };
-    return {
-      text: color("--vl-text"),
-      ground: color("--vl-ground"),
-      muted: color("--vl-muted"),
-      line: color("--vl-line"),
-      track: color("--vl-track"),
-      accent: color("--vl-accent"),
-      warn: color("--vl-warn"),
-      font: getComputedStyle(this.element).fontFamily || "sans-serif",
-    };
+    return themeOf(this.probe);
   }
 
   paintBase() {
@@ -932,38 +915,8 @@ export class Timeline {
    * @returns {Name | null} the words in it
    */
   drawSegment(context, theme, label, from, to, top, height) {
-    // Words and rounded ends belong to what is visible of it.
-    const left = Math.max(from, this.gutter - 4);
-    const right = Math.min(to, this.width + 4);
-    const width = Math.max(right - left - (right - left > 4 ? 1 : 0), 0.75);
-    const color = label.color ?? theme.muted;
-    const ink = label.color ? label.ink : theme.ground;
-    context.fillStyle = color;
-    if (width < 6) {
-      context.fillRect(left, top, width, height);
-      return null;
-    }
-    context.save();
-    context.beginPath();
-    context.roundRect(left, top, width, height, 3);
-    context.clip();
-    context.fillRect(left, top, width, height);
-    drawPattern(context, label, left, top, width, height);
-    const inset = left < this.gutter ? 11 : 7;
-    const text = fit(context, label.name, width - 7 - inset, `500 12px ${theme.font}`);
-    const shown = text.length > 4 || text === label.name ? text : width >= 14 ? label.letter : "";
-    const size = context.measureText(shown).width;
-    const at = text === shown ? left + inset : left + (width - size) / 2;
-    if (shown) {
-      // A plain ground behind the words: patterns must not cut through letters.
-      context.fillStyle = color;
-      context.fillRect(at - 3, top + 2, size + 6, height - 4);
-      context.fillStyle = ink;
-      context.textBaseline = "middle";
-      context.fillText(shown, at, top + height / 2 + 0.5);
-    }
-    context.restore();
-    return shown ? { text: shown, at, size } : null;
+    const visible = /** @type {[number, number]} */ ([this.gutter, this.width]);
+    return drawSegment(context, theme, label, from, to, top, height, visible);
   }
 
   /**

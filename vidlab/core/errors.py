@@ -6,6 +6,7 @@
     ├── VideoError (ValueError)             a source that cannot be read as video
     │   ├── VideoNotFoundError (FileNotFoundError)
     │   ├── VideoOpenError                  not a video, or a container we cannot parse
+    │   │   └── CameraError                 a camera or stream that gives no pictures
     │   └── VideoDecodeError                opened, then failed; knows at which frame
     ├── SamplingError (ValueError)          an impossible sampling request
     ├── OptionError (ValueError)            an option out of range, or unknown
@@ -53,6 +54,10 @@ class VideoNotFoundError(VideoError, FileNotFoundError):
 
 class VideoOpenError(VideoError):
     """The source is there, but is not a video that can be parsed."""
+
+
+class CameraError(VideoOpenError):
+    """A camera or stream that is not there, is refused, or gives no pictures."""
 
 
 class VideoDecodeError(VideoError):

@@ -88,6 +88,23 @@ class Selection:
             raise OptionError("The label lists leave no class to report.")
         return chosen
 
+    def top(
+        self, labels: LabelMap, probabilities: NDArray[np.float32], allowed: NDArray[np.int64]
+    ) -> tuple[tuple[str, float], ...]:
+        """Return what may appear of one frame's answer: labels and probabilities, best first.
+
+        Args:
+            labels: Label of each class.
+            probabilities: float32 ``[num_classes]``.
+            allowed: What `class_ids` returned.
+        """
+        order = allowed[np.argsort(-probabilities[allowed], kind="stable")]
+        return tuple(
+            (labels[i], float(probabilities[i]))
+            for i in order[: self.max_results]
+            if probabilities[i] >= self.score_threshold
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:

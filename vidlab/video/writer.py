@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from fractions import Fraction
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -204,6 +205,67 @@ class VideoWriter(_Writer):
         for packet in self._pictures.encode(picture):
             packet.duration = self._durations.get(packet.pts or 0, 1)
             self._container.mux(packet)
+
+
+class LosslessWriter:
+    """Writes frames as they come into an MP4 file (H.264, RGB) that keeps every bit.
+
+    The file is in fragments: what was written before a crash can be read.
+
+    Args:
+        path: The file to make.
+        width: px.
+        height: px.
+
+    Attributes:
+        size_px: Height and width.
+        num_frames: Frames written.
+    """
+
+    def __init__(self, path: Path, *, width: int, height: int) -> None:
+        self.size_px = height, width
+        self.num_frames = 0
+        self._time_base = Fraction(1, _TICKS)
+        self._first_seconds = 0.0
+        self._last_ticks = -1
+        # A path that FFmpeg must not take for an address.
+        self._container = av.open(
+            f"file:{path}",
+            "w",
+            format="mp4",
+            options={
+                "movflags": "frag_keyframe+empty_moov+default_base_moof",
+                "flush_packets": "1",
+            },
+        )
+        self._pictures = self._container.add_stream("libx264rgb", rate=30)
+        self._pictures.width, self._pictures.height = width, height
+        self._pictures.pix_fmt = "rgb24"
+        self._pictures.time_base = self._pictures.codec_context.time_base = self._time_base
+        self._pictures.codec_context.gop_size = KEYFRAME_EVERY
+        # "ultrafast" alone: it must never hold up what is seen.
+        self._pictures.options = {"preset": "ultrafast", "tune": "zerolatency", "qp": "0"}
+
+    def add(self, rgb: NDArray[np.uint8], time_seconds: float) -> None:
+        """Write a frame.
+
+        Args:
+            rgb: uint8 ``[height, width, 3]``.
+            time_seconds: When it was taken; the first frame is time zero of the file.
+        """
+        if not self.num_frames:
+            self._first_seconds = time_seconds
+        ticks = round((time_seconds - self._first_seconds) * _TICKS)
+        self._last_ticks = max(ticks, self._last_ticks + 1)
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        picture.pts, picture.time_base = self._last_ticks, self._time_base
+        self._container.mux(self._pictures.encode(picture))
+        self.num_frames += 1
+
+    def close(self) -> None:
+        """Write what is left and finish the file."""
+        self._container.mux(self._pictures.encode(None))
+        self._container.close()
 
 
 class GifWriter(_Writer):
