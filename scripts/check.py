@@ -24,7 +24,7 @@ import chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
-BUILT = ROOT / "vidlab" / "widgets" / "static" / "player.js"
+BUILT = ROOT / "vidlab" / "widgets" / "static"
 
 
 def run(*command: str | os.PathLike[str], **environment: str) -> bool:
@@ -76,23 +76,24 @@ def node_path() -> str | None:
     return path
 
 
-def bundle(path: str, target: Path) -> bool:
-    """Run package.json's build, but write its one file to `target`."""
+def bundle(path: str, folder: Path) -> bool:
+    """Run package.json's build, but write its files, one a widget, into `folder`."""
     script = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["scripts"]["build"]
     program, *arguments = shlex.split(script)
-    kept = [each for each in arguments if not each.startswith("--outfile=")]
+    kept = [each for each in arguments if not each.startswith("--outdir=")]
     esbuild = ROOT / "node_modules" / ".bin" / program
-    return run(esbuild, *kept, f"--outfile={target}", "--log-level=warning", PATH=path)
+    return run(esbuild, *kept, f"--outdir={folder}", "--log-level=warning", PATH=path)
 
 
 def is_fresh(path: str) -> bool:
-    """Tell whether the built file is what the sources give now."""
+    """Tell whether the built files are what the sources give now."""
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / BUILT.name
-        if not bundle(path, target):
+        if not bundle(path, Path(folder)):
             return False
-        if BUILT.exists() and BUILT.read_bytes() == target.read_bytes():
-            return True
+        made = {each.name: each.read_bytes() for each in Path(folder).iterdir()}
+    there = {each.name: each.read_bytes() for each in BUILT.glob("*.js")}
+    if there == made:
+        return True
     print(f"{BUILT.relative_to(ROOT)} is not what frontend/src gives: run `make frontend`.")
     return False
 
@@ -112,7 +113,7 @@ def frontend() -> bool:
 
 
 def build() -> bool:
-    """Build the widgets' JavaScript: frontend/src into one file that the wheel carries."""
+    """Build the widgets' JavaScript: frontend/src into files that the wheel carries."""
     path = node_path()
     return path is not None and bundle(path, BUILT)
 

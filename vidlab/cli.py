@@ -1,4 +1,4 @@
-"""The ``vidlab`` command: models, download, predict, compare, convert, export, lab.
+"""The ``vidlab`` command: models, download, predict, compare, live, convert, export, lab.
 
 Results go to standard output, notes and progress to standard error. Bad input ends with exit
 code 2 and one line that says what to do.
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="run a model over videos")
     predict.add_argument("videos", nargs="+", metavar="VIDEO")
     predict.add_argument("--model", required=True, metavar="NAME_OR_PATH", help=_MODEL_HELP)
+    predict.add_argument("--recipe", metavar="R", help=_RECIPE_HELP)
     _add_model_options(predict)
     output = predict.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print one JSON object per video")
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "--model", required=True, action="append", metavar="NAME_OR_PATH", dest="models",
         help=f"{_MODEL_HELP}; give it twice or more",
     )  # fmt: skip
+    compare.add_argument("--recipe", metavar="R", help=_RECIPE_HELP)
     _add_model_options(compare)
     compare.add_argument(
         "--bridge", metavar="LABELS",
@@ -93,6 +95,36 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="FILE", help="write the table to FILE.parquet or FILE.csv"
     )
     compare.set_defaults(command=_compare)
+
+    live = commands.add_parser("live", help="run models over what a camera sees, as it happens")
+    live.add_argument(
+        "--source", required=True, metavar="S",
+        help="a camera (0 or /dev/video0), an rtsp:// or http:// address, or a video file, which "
+        "is played as if it were live",
+    )  # fmt: skip
+    live.add_argument(
+        "--model", required=True, action="append", metavar="NAME_OR_PATH", dest="models",
+        help=f"{_MODEL_HELP}; give it again for more",
+    )  # fmt: skip
+    _add_model_options(live)
+    live.add_argument(
+        "--rule", action="append", default=[], metavar="RULE", dest="rules",
+        help="'washing hands >= 0.6 for 2 s every 60 s', or 'A >= 0.5, then B >= 0.5 within 30 s'; "
+        "give it again for more",
+    )  # fmt: skip
+    live.add_argument(
+        "--jsonl", action="store_true", help="print answers, events and states as JSON, one a line"
+    )
+    live.add_argument(
+        "--record", type=Path, metavar="DIR", help="a new folder for all frames and answers"
+    )
+    live.add_argument("--seconds", type=float, metavar="S", help="stop after so long")
+    live.add_argument("--speed", type=float, metavar="X", help="how fast a file is played (1)")
+    live.add_argument("--loop", action="store_true", help="play a file again and again")
+    live.add_argument(
+        "--no-reset-on-cut", action="store_true", help="models remember what was before a cut"
+    )
+    live.set_defaults(command=_live)
 
     convert = commands.add_parser("convert", help="carry weights over into safetensors")
     convert.add_argument("source", metavar="SRC", help="LiteRT file, SavedModel or checkpoint")
@@ -127,10 +159,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 _MODEL_HELP = "a name from 'vidlab models', a path or a handle; 'backend:name' picks the runtime"
+_RECIPE_HELP = "do what a tutorial does, such as 3d-resnets"
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", metavar="R", help="do what a tutorial does, such as 3d-resnets")
     parser.add_argument(
         "--backend", metavar="B", help="runtime, such as torch, tfhub, litert, onnx or opencv"
     )
@@ -294,6 +326,29 @@ def save_table(table: Any, path: Path) -> None:
                 table.to_parquet(stream, index=False)
     except OSError as error:
         raise OptionError(f"Cannot write {str(path)!r}: {error}.") from error
+
+
+def _live(options: argparse.Namespace) -> int:
+    from vidlab.live import FileSource, LiveSession, as_source, headless
+    from vidlab.rules import parse_rule
+
+    rules = [parse_rule(text) for text in options.rules]
+    source = as_source(options.source)
+    if isinstance(source, FileSource):
+        speed = 1.0 if options.speed is None else options.speed
+        source = FileSource(source.video, speed=speed, loop=options.loop)
+    elif options.loop or options.speed is not None:
+        raise OptionError(f"--speed and --loop are for files; {source.name} plays by itself.")
+    session = LiveSession(
+        source,
+        [_load(name, options) for name in options.models],
+        fps=_fps(options.fps),
+        rules=rules,
+        reset_on_cut=not options.no_reset_on_cut,
+        record=options.record,
+    )
+    headless.run(session, as_json=options.jsonl, seconds=options.seconds)
+    return 0
 
 
 def _convert(options: argparse.Namespace) -> int:

@@ -117,7 +117,7 @@ export class LiveView {
     this.overlay = new Overlay(info);
     this.overlay.names = new Set(["label"]);
     this.status = new Status(texts);
-    this.panel = new Panel(info, texts);
+    this.panel = new Panel(info, { ...texts, noPredictionHere: texts.live.noAnswer });
     this.figures = this.makeFigures();
     this.lanes = new LiveLanes(texts, info.models.map((_, index) => letterOf(index)));
     this.startButton = this.makeButton(texts.live.start, "", () => this.toggle());
@@ -135,6 +135,13 @@ export class LiveView {
     this.notice = h("p", { class: "vl-error vl-notice", role: "status", hidden: true });
     this.events = h("ol", { class: "vl-live-events", "aria-live": "polite" });
     this.noEvents = h("span", { class: "vl-muted", text: texts.live.noEvents });
+    this.panel.element.append(
+      h("section", { class: "vl-block vl-live-list", "aria-label": texts.live.events }, [
+        h("div", { class: "vl-head", text: texts.live.events }),
+        this.events,
+        this.noEvents,
+      ]),
+    );
     this.spokenLabels = h("div", { class: "vl-hidden", "aria-live": "polite" });
     this.root = this.assemble();
     this.shape(info.width, info.height);
@@ -153,13 +160,14 @@ export class LiveView {
 
   assemble() {
     const { info, texts } = this;
+    const name = info.is_camera ? texts.live.cameras : info.name;
     const root = h(
       "div",
       {
         class: "vidlab-player vidlab-live",
         role: "group",
         lang: texts.language,
-        "aria-label": texts.live.name(info.name),
+        "aria-label": texts.live.name(name),
       },
       [
         h("div", { class: "vl-grid" }, [
@@ -176,14 +184,7 @@ export class LiveView {
             this.badge,
           ]),
           this.notice,
-          h("div", { class: "vl-lines" }, [
-            this.lanes.element,
-            h("div", { class: "vl-live-list" }, [
-              h("span", { class: "vl-muted", text: texts.live.events }),
-              this.events,
-              this.noEvents,
-            ]),
-          ]),
+          h("div", { class: "vl-lines" }, [this.lanes.element]),
           this.panel.element,
         ]),
         this.spokenLabels,
@@ -244,6 +245,8 @@ export class LiveView {
     this.camera.close();
     this.isAsking = this.isStarting = false;
     this.send({ kind: "stop" });
+    // Here it is off already, whenever the kernel gets to it.
+    if (this.isRunning) this.state = { ...this.state, state: "stopped", message: "" };
     this.show();
   }
 
@@ -325,7 +328,7 @@ export class LiveView {
         this.answer(content);
         break;
       case "event":
-        this.addEvent(content);
+        if (content.run === this.seen.run) this.addEvent(content.event);
         break;
       case "state":
         this.obey(content);
@@ -372,8 +375,10 @@ export class LiveView {
     const { seen } = this;
     const track = seen.told.tracks[model];
     const [best] = top;
-    if (run !== seen.run || !track || !best) return;
-    seen.history.add(model, time_seconds, best, epoch);
+    if (run !== seen.run || !track) return;
+    // A model's options may leave no label at all.
+    if (best) seen.history.add(model, time_seconds, best, epoch);
+    else seen.history.moveTo(time_seconds);
     track.k = top.length;
     track.frames = new Int32Array(1);
     track.times = Float64Array.of(time_seconds);
@@ -399,24 +404,24 @@ export class LiveView {
     this.overlay.show(0);
   }
 
-  /** @param {LiveEvent & {run: number}} event */
+  /** @param {LiveEvent} event */
   addEvent(event) {
-    if (event.run !== this.seen.run) return;
     this.seen.history.mark(event);
     this.lanes.draw();
     const { live } = this.texts;
     const about = [event.label, event.probability === null ? "" : probText(event.probability)];
-    const several = this.info.models.length > 1;
+    const { models } = this.info;
+    const letter = models.length > 1 ? letterOf(models.indexOf(event.model)) : "";
     const item = h("li", { class: `vl-live-event vl-live-${event.kind}` }, [
       h("time", {
         class: "vl-live-clock",
-        text: new Date().toLocaleTimeString(this.texts.language, { hour12: false }),
+        text: new Date().toTimeString().slice(0, 8),
         title: clockText(event.time_seconds),
       }),
+      letter ? h("span", { class: "vl-letter", text: letter, title: event.model }) : null,
       h("span", { class: "vl-live-kind", text: live.kinds[event.kind] }),
       h("span", { class: "vl-live-rule vl-ellipsis", text: event.rule, title: event.rule }),
       h("span", { class: "vl-muted vl-ellipsis", text: about.filter(Boolean).join(" ") }),
-      several ? h("span", { class: "vl-muted vl-ellipsis", text: event.model }) : null,
     ]);
     this.events.prepend(item);
     while (this.events.children.length > NUM_EVENTS) this.events.lastChild?.remove();
@@ -463,13 +468,13 @@ export class LiveView {
     this.resetButton.disabled = !this.isRunning;
     const isSeen = info.is_camera ? this.camera.stream !== null : this.hasPicture;
     const words = this.words();
+    const problem = this.failure ?? (state.state === "failed" ? state.message : "");
     // Where there is a picture, it is not covered: what is to be said stands below.
     if (isSeen) this.status.say();
-    else if (this.failure) this.status.fail(this.failure, () => this.toggle());
+    else if (problem) this.status.fail(problem, () => this.toggle());
     else this.status.say(words);
-    const isWorse =
-      state.state === "lost" || state.state === "failed" || this.silence >= PATIENCE_MS;
-    const notice = this.failure && isSeen ? this.failure : isWorse && isSeen ? words : "";
+    const isWarning = state.state === "lost" || this.silence >= PATIENCE_MS;
+    const notice = isSeen ? problem || (isWarning ? words : "") : "";
     if (this.notice.textContent !== notice) this.notice.textContent = notice;
     this.notice.hidden = !notice;
     const said = isSeen && !notice ? words : "";
@@ -493,8 +498,6 @@ export class LiveView {
         return live.running;
       case "lost":
         return live.lost(state.message);
-      case "failed":
-        return state.message;
       case "ended":
         return live.ended;
       case "stopped":

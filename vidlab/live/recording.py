@@ -235,6 +235,9 @@ class _ArrowLog:
         self._schema = schema
         self._file = open(path, "wb")  # noqa: SIM115  (closed by close)
         self._writer = pa.ipc.new_stream(self._file, schema)
+        # The schema is written with the first batch: a file without rows can be read too.
+        self._writer.write_batch(pa.RecordBatch.from_pylist([], schema=schema))
+        self._file.flush()
         self._rows: list[tuple[Any, ...]] = []
         self._flushed = time.monotonic()
 
@@ -334,6 +337,11 @@ class Recording:
             self._predictions(track, answers, logits)
             for track, (answers, logits) in enumerate(self._answers)
         ]
+
+    @property
+    def epochs(self) -> list[NDArray[np.int64]]:
+        """For each model, how often its state had been set back before each answer, ``[N]``."""
+        return [answers.epoch for answers, _ in self._answers]
 
     @property
     def table(self) -> pd.DataFrame:

@@ -275,6 +275,8 @@ class LiveSession:
                 track.close()
             for thread in self._threads:
                 thread.join()
+            if self.error is None:
+                self._finish_rules()
             if self._recorder is not None:
                 try:
                     self._recorder.end()
@@ -298,7 +300,7 @@ class LiveSession:
             due = [track for track in self._tracks if track.is_due_before(frame.time_seconds)]
             if previous is not None:
                 self._offer(previous, previous_epoch, due, cuts)
-            self._advance(frame.time_seconds)
+                self._advance(previous.time_seconds)
             previous, previous_epoch = frame, self._epoch
             shown = picture.duration_seconds
             end = None if shown is None else frame.time_seconds + shown
@@ -372,9 +374,17 @@ class LiveSession:
             self._watcher.reset(title)
 
     def _advance(self, time_seconds: float) -> None:
+        """Let the rules see what is missed, as far as no model may still answer."""
         if self.rules:
+            settled = min(track.settled_until(time_seconds) for track in self._tracks)
             with self._watch_lock:
-                self._found(self._watcher.advance(time_seconds))
+                self._found(self._watcher.advance(settled))
+
+    def _finish_rules(self) -> None:
+        try:
+            self._found(self._watcher.finish())
+        except BaseException as error:  # what on_event raised
+            self._fail(error)
 
     def _found(self, events: Iterable[RuleEvent]) -> None:
         for event in events:
@@ -395,6 +405,7 @@ class _Track:
         self._sampler = None if rate is None else RateSampler(rate)
         self._allowed = model.selection.class_ids(model.labels)
         self._waiting: tuple[LiveFrame, int] | None = None
+        self._busy_with: LiveFrame | None = None
         self._is_closed = False
         self._has_news = threading.Condition()
         self._answers = self._dropped = self._resets = 0
@@ -427,6 +438,12 @@ class _Track:
             if self._session._stop.is_set():
                 self._waiting = None
             self._has_news.notify()
+
+    def settled_until(self, time_seconds: float) -> float:
+        """Return up to when, at most `time_seconds`, no more answers will come."""
+        with self._has_news:
+            frame = self._busy_with or (self._waiting and self._waiting[0])
+            return min(frame.time_seconds, time_seconds) if frame else time_seconds
 
     def stats(self) -> TrackStats:
         """Return how it keeps up."""
@@ -469,9 +486,11 @@ class _Track:
 
     def _next(self) -> tuple[LiveFrame, int] | None:
         with self._has_news:
+            self._busy_with = None
             while self._waiting is None and not self._is_closed:
                 self._has_news.wait()
             taken, self._waiting = self._waiting, None
+            self._busy_with = taken and taken[0]
             return taken
 
     def _tell(

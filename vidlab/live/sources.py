@@ -6,26 +6,30 @@ is dropped costs next to nothing.
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
+import queue
 import re
 import sys
 import threading
 import time
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import av
 import av.error
 import numpy as np
 from av.container import InputContainer
+from av.format import Flags
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -41,12 +45,22 @@ Say = Callable[[str, str], None]
 # kicked is back at once, and one that is gone for the night costs nothing.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 30.0
 
-# A stream that sends nothing for this long is lost.
+# A stream that sends nothing for this long is lost, and one whose clock leaps by more began anew.
 _SILENCE_SECONDS = 10.0
+
+# How long a source may take to let go of its camera before it is left to do so by itself.
+_LEAVE_SECONDS = 1.0
+
+# Live pictures are held back to a clock that is a little fast: what waited when a stream was
+# opened, or gathers because two clocks differ, is caught up with.
+_CATCHING_UP = 1.05
 
 # What one picture that was pushed may measure.
 MAX_PUSHED_BYTES = 20_000_000
 MAX_PUSHED_SIDE_PX = 4096
+
+# What Pillow raises for damaged files.
+_PICTURE_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 _STREAM_URL = re.compile(r"(rtsps?|https?)://", re.IGNORECASE)
 _ANY_URL = re.compile(r"[a-z][a-z0-9+.\-]+://", re.IGNORECASE)
@@ -209,12 +223,11 @@ class PushedSource(LiveSource):
                 f"A picture has at most {MAX_PUSHED_BYTES} bytes; got {len(jpeg)}.", frame_index=0
             )
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                picture = Image.open(io.BytesIO(jpeg), formats=("JPEG", "PNG", "WEBP"))
-        except (OSError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            picture = Image.open(io.BytesIO(jpeg), formats=("JPEG", "PNG", "WEBP"))
+        except _PICTURE_ERRORS as error:
             raise VideoDecodeError(
-                f"A JPEG, PNG or WebP picture is needed; got {len(jpeg)} bytes: {describe(error)}.",
+                f"A JPEG, PNG or WebP picture is needed; got {len(jpeg)} bytes that start with "
+                f"{bytes(jpeg[:12])!r}.",
                 frame_index=0,
             ) from error
         if max(picture.size) > MAX_PUSHED_SIDE_PX:
@@ -303,55 +316,83 @@ class _ContainerSource(LiveSource):
             VideoError: With what to do about it.
         """
 
-    @abstractmethod
-    def _is_over(self, container: InputContainer) -> bool:
-        """Tell whether a container that came to its end is a file, and not a lost camera."""
-
-    def _paced(self, container: InputContainer) -> bool:
-        """Tell whether its frames may come sooner than they are due."""
+    def _has_end(self, container: InputContainer) -> bool:
+        """Tell whether it is a file, which is over at its end, and not a camera, which is lost."""
         return False
+
+    def _pace_of(self, container: InputContainer) -> _Pace | None:
+        """Return what holds its frames back, or None where they come when they are due."""
+        return None
 
     def pictures(self, stop: threading.Event, say: Say) -> Iterator[Picture]:
         """Yield frames; after a loss, try again with growing pauses, and say so."""
-        began = time.monotonic()
+        for news in _apart(self._news, stop):
+            if isinstance(news, Picture):
+                yield news
+            else:
+                say(*news)
+
+    def _news(self, stop: threading.Event) -> Generator[Picture | tuple[str, str]]:
         pause = _FIRST_PAUSE_SECONDS
-        container: InputContainer | None = self._open()  # what never was there is an error
-        last_seconds = 0.0
+        first = self._opened()  # what never was there is an error
+        is_file = self._has_end(first)
+        container: InputContainer | None = first
+        began, last_seconds = None, 0.0
         while not stop.is_set():
             try:
-                container = container or self._open()
+                container = container or self._opened()
                 with container:
+                    if not is_file and self._has_end(container):
+                        return  # while it was lost, its end was written
                     offset = None
                     for picture in self._frames_of(container, stop):
+                        now = time.monotonic()
+                        began = now if began is None else began
                         if offset is None:
-                            # One clock over all losses: as long as it was away, so much it jumps.
-                            now = time.monotonic() - began if last_seconds else 0.0
-                            offset = max(now, last_seconds) - picture.time_seconds
                             pause = _FIRST_PAUSE_SECONDS
-                            say("running", "")
-                        last_seconds = max(picture.time_seconds + offset, last_seconds)
+                            yield "running", ""
+                        # One clock over all losses: as long as it was away, so much it jumps.
+                        if offset is None or not self._goes_on(
+                            picture.time_seconds + offset - last_seconds, is_file=is_file
+                        ):
+                            offset = max(now - began, last_seconds) - picture.time_seconds
+                        last_seconds = picture.time_seconds + offset
                         yield Picture(time_seconds=last_seconds, make_rgb=picture.make_rgb)
-                    if stop.is_set() or self._is_over(container):
-                        return
-                why = "it ended"
+                if stop.is_set() or is_file:
+                    return
+                why = f"{self.name} was lost: it ended."
             except VideoError as error:
-                why = str(error).rstrip(".")
+                why = str(error)
+            except av.error.ExitError:
+                why = f"{self.name} was lost: nothing came for {_SILENCE_SECONDS:g} s."
             except (av.error.FFmpegError, OSError) as error:
-                why = describe(error)
+                why = f"{self.name} was lost: {describe(error)}."
             container = None
-            say("lost", f"{self.name} was lost: {why}. Trying again in {pause:g} s.")
+            yield "lost", f"{why} Trying again in {pause:g} s."
             stop.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
+    def _opened(self) -> InputContainer:
+        container = self._open()
+        if any(stream.codec_context is not None for stream in container.streams.video):
+            return container
+        container.close()
+        raise CameraError(f"{self.name} sends no pictures that can be decoded.")
+
+    @staticmethod
+    def _goes_on(step_seconds: float, *, is_file: bool) -> bool:
+        """Tell whether two timestamps are of one clock; servers that start anew count anew."""
+        return 0 <= step_seconds <= (math.inf if is_file else _SILENCE_SECONDS)
+
     def _frames_of(self, container: InputContainer, stop: threading.Event) -> Iterator[Picture]:
-        if not container.streams.video:
-            raise VideoError(f"{self.name} sends no pictures.")
-        stream = container.streams.video[0]
+        stream = next(one for one in container.streams.video if one.codec_context is not None)
         stream.codec_context.thread_type = "SLICE"  # frame threads would hold back some frames
-        pace = _Pace(1.0) if self._paced(container) else None
+        # Of formats that keep no timestamps, FFmpeg makes some up.
+        is_timed = not container.format.flags & Flags.no_timestamps.value
+        pace = self._pace_of(container) if is_timed else None
         display: Display | None = None
         began = time.monotonic()
-        for number, decoded in enumerate(container.decode(stream)):
+        for number, decoded in enumerate(_decoded_frames(container, stream)):
             if stop.is_set():
                 return
             if decoded.is_corrupt:
@@ -366,7 +407,10 @@ class _ContainerSource(LiveSource):
                     sample_aspect_ratio=stream.sample_aspect_ratio,
                     matrix=display_matrix_of(decoded),
                 )
-            pts = time.monotonic() - began if decoded.time is None else float(decoded.time)
+            if decoded.time is None or not is_timed:
+                pts = time.monotonic() - began
+            else:
+                pts = float(decoded.time)
             if pace is not None and not pace.wait(pts, stop):
                 return
             frame = Frame(decoded, display, index=number, pts_seconds=pts, duration_seconds=None)
@@ -396,11 +440,7 @@ class CameraSource(_ContainerSource):
                 "the browser's camera, vidlab.Live(model), or an rtsp:// or http:// stream."
             )
         if not os.path.exists(self._path):  # noqa: PTH110  (a device's path stays a str)
-            here = sorted(map(str, Path("/dev").glob("video*")))
-            raise CameraError(
-                f"There is no camera at {self._path}. "
-                + (f"Here is: {', '.join(here)}." if here else "No camera is connected here.")
-            )
+            raise CameraError(f"There is no camera at {self._path}. {_cameras_here()}")
         last: Exception | None = None
         # 640x480 is more than any model looks at; a camera that has no such size chooses.
         for options in ({"video_size": "640x480"}, {}):
@@ -410,63 +450,86 @@ class CameraSource(_ContainerSource):
                 last = error
         assert last is not None
         hint = {
-            "PermissionError": " Join the group that may read it: sudo usermod -aG video $USER, "
-            "then log in again.",
-            "BlockingIOError": " Another program uses it.",
-            "OSError": " Another program may be using it.",
-        }.get(type(last).__name__, "")
-        raise CameraError(f"Cannot open the camera {self._path}: {describe(last)}.{hint}") from last
-
-    def _is_over(self, container: InputContainer) -> bool:
-        return False
+            errno.EACCES: "Join the group that may read it: sudo usermod -aG video $USER, then log "
+            "in again.",
+            errno.EBUSY: "Another program uses it; end that one.",
+            errno.ENOTTY: f"It is no camera. {_cameras_here()}",
+            errno.ENODEV: f"It gives no pictures. {_cameras_here()}",
+        }.get(getattr(last, "errno", None) or 0, _cameras_here())
+        raise CameraError(
+            f"Cannot open the camera {self._path}: {describe(last)}. {hint}"
+        ) from last
 
 
 class StreamSource(_ContainerSource):
     """A stream at an address: RTSP, HTTP (MPEG-TS, MJPEG, MP4) or HLS.
 
-    What plays at its own pace anyway is taken as it comes; what a server sends as fast as it can
-    is played at its own timestamps.
+    What states its length is a file: it is played at its own timestamps, and ends. All else is
+    live: it is taken as it comes, but never faster than its timestamps say, and when it breaks off
+    it is opened again.
 
     Args:
-        url: Its address, ``rtsp://`` or ``http(s)://``; a password in it is never shown.
+        url: Its address, ``rtsp://`` or ``http(s)://``. Neither a password nor what follows a
+            question mark is ever shown.
 
     Raises:
         OptionError: It is no such address.
     """
 
     def __init__(self, url: str) -> None:
-        if not _STREAM_URL.match(url):
-            raise OptionError(f"A stream is an rtsp:// or http(s):// address; got {url!r}.")
+        name = _shown(url)
+        if name is None:
+            raise OptionError(
+                "A stream is an rtsp:// or http(s):// address, with / ? # and @ in a password "
+                f"written as %2F %3F %23 and %40; got one that starts with {url[:4]!r}."
+            )
+        super().__init__(name)
         self._url = url
-        parts = urlsplit(url)
-        super().__init__(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
 
     def _open(self) -> InputContainer:
         options = {
             "protocol_whitelist": _STREAM_PROTOCOLS,
             "rtsp_transport": "tcp",  # lost packets of UDP would be grey blocks
-            "fflags": "nobuffer",
             "flags": "low_delay",
+            "reconnect": "1",  # a file goes on where it broke off
         }
+        # No error is the cause of another: those of FFmpeg show the address with its password.
         try:
-            return av.open(
+            container = av.open(
                 self._url,
                 metadata_errors="ignore",
                 options=options,
                 timeout=(OPEN_TIMEOUT_SECONDS, _SILENCE_SECONDS),
             )
+        except av.error.ExitError:
+            why = f"no answer for {OPEN_TIMEOUT_SECONDS:g} s. Is the camera on?"
+        except (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError) as error:
+            why = (
+                f"{describe(error)}. Give name and password: "
+                f"{self._url.partition(':')[0]}://name:password@..."
+            )
+        except av.error.InvalidDataError:
+            why = "what is there is no video that can be read. Is the address right?"
         except (av.error.FFmpegError, OSError) as error:
-            raise CameraError(
-                f"No video from {self.name}: {describe(error)}. Is the address right, and the "
-                "camera on?"
-            ) from error
+            why = f"{describe(error)}. Is the address right, and the camera on?"
+        else:
+            if container.format.name != "tty":  # text, drawn as a terminal would
+                return container
+            container.close()
+            why = "there is text. Is the address right?"
+        raise CameraError(f"No video from {self.name}: {why}")
 
-    def _is_over(self, container: InputContainer) -> bool:
-        # What states its length is a file, and has an end; a camera has none.
-        return self._paced(container) and container.duration is not None
+    def _has_end(self, container: InputContainer) -> bool:
+        return not self._is_rtsp and container.duration is not None
 
-    def _paced(self, container: InputContainer) -> bool:
-        return not self._url.lower().startswith("rtsp")
+    def _pace_of(self, container: InputContainer) -> _Pace | None:
+        if self._is_rtsp:
+            return None
+        return _Pace(1.0) if self._has_end(container) else _Pace(_CATCHING_UP, is_live=True)
+
+    @property
+    def _is_rtsp(self) -> bool:
+        return self._url.lower().startswith("rtsp")
 
 
 def as_source(source: object) -> LiveSource:
@@ -487,7 +550,7 @@ def as_source(source: object) -> LiveSource:
     if isinstance(source, str):
         if source.isdecimal() and not Path(source).exists():
             return CameraSource(int(source))
-        if re.fullmatch(r"/dev/video\d+", source):
+        if re.fullmatch(r"/dev/(video\d+|v4l/.+)", source):
             return CameraSource(source)
         if _STREAM_URL.match(source):
             return StreamSource(source)
@@ -504,10 +567,17 @@ def as_source(source: object) -> LiveSource:
 
 
 class _Pace:
-    """Holds frames back until they are due."""
+    """Holds frames back until they are due.
 
-    def __init__(self, speed: float) -> None:
+    Args:
+        speed: How fast their clock runs.
+        is_live: Whether the clock starts anew at a frame that comes late, or is due only after
+            more than the longest silence.
+    """
+
+    def __init__(self, speed: float, *, is_live: bool = False) -> None:
         self._speed = speed
+        self._is_live = is_live
         self._began: tuple[float, float] | None = None
 
     def wait(self, time_seconds: float, stop: threading.Event) -> bool:
@@ -517,9 +587,96 @@ class _Pace:
             self._began = now, time_seconds
         began, first = self._began
         due = began + (time_seconds - first) / self._speed
+        if self._is_live and not 0 <= due - now <= _SILENCE_SECONDS:
+            self._began, due = (now, time_seconds), now
         if due > now:
             return not stop.wait(due - now)
         return not stop.is_set()
+
+
+def _cameras_here() -> str:
+    here = sorted(map(str, Path("/dev").glob("video*")))
+    return f"Here is: {', '.join(here)}." if here else "No camera is connected here."
+
+
+def _shown(url: str) -> str | None:
+    """Return a stream's address without what may be secret, or None where it is no address."""
+    try:
+        parts = urlsplit(url)
+        has_place = parts.port != 0 and bool(parts.hostname)
+    except ValueError:  # such as a port that is half of a password
+        return None
+    if not _STREAM_URL.match(url) or not has_place:
+        return None
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="", fragment="").geturl()
+
+
+def _decoded_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Yield a stream's frames; packets that cannot be decoded are left out.
+
+    Raises:
+        av.error.InvalidDataError: None could be for a long time.
+    """
+    last_good = time.monotonic()
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:  # after a break, until the next keyframe
+            if time.monotonic() - last_good > _SILENCE_SECONDS:
+                raise
+            continue
+        last_good = time.monotonic()
+        yield from frames
+
+
+_T = TypeVar("_T")
+
+
+def _apart(
+    make: Callable[[threading.Event], Generator[_T]], stop: threading.Event
+) -> Generator[_T]:
+    """Yield what an iterator does, which runs in a thread of its own, until `stop` is set.
+
+    FFmpeg cannot be woken while it waits for a server; who stops need not wait with it.
+
+    Args:
+        make: Returns the iterator; takes what tells it to end.
+        stop: Whoever reads wants no more.
+    """
+    news: queue.Queue[_T | BaseException | None] = queue.Queue(maxsize=1)
+    left = threading.Event()
+
+    def run() -> None:
+        end: BaseException | None = None
+        try:
+            with closing(make(left)) as items:
+                for item in items:
+                    news.put(item)
+                    if left.is_set():
+                        return
+        except BaseException as error:  # raised again where it is read
+            end = error
+        news.put(end)
+
+    thread = threading.Thread(target=run, name="vidlab-live-source", daemon=True)
+    thread.start()
+    try:
+        while not stop.is_set():
+            try:
+                item = news.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        left.set()
+        with suppress(queue.Empty):
+            news.get_nowait()  # makes room for what the thread may be about to hand over
+        thread.join(_LEAVE_SECONDS)
 
 
 def _rgb_of(frame: Frame) -> Callable[[], NDArray[np.uint8]]:
@@ -529,7 +686,7 @@ def _rgb_of(frame: Frame) -> Callable[[], NDArray[np.uint8]]:
 def _decoded(picture: Image.Image) -> NDArray[np.uint8]:
     try:
         return np.array(picture.convert("RGB"))
-    except OSError as error:
+    except _PICTURE_ERRORS as error:
         raise VideoDecodeError(
             f"A picture that was pushed is damaged: {describe(error)}.", frame_index=0
         ) from error

@@ -6,12 +6,14 @@
     ComparisonView(comparison)          # the same widget, from a comparison
     PlayerGrid([player, other])         # several videos, in step
     Annotator("clip.mp4", ["waving"])   # marks segments, and keeps them in a CSV file
+    Live(model)                         # a camera, and what models see on it now
 """
 
 from __future__ import annotations
 
 from vidlab.widgets.annotator import Annotator
 from vidlab.widgets.grid import PlayerGrid
+from vidlab.widgets.live import Live
 from vidlab.widgets.player import ComparisonView, Player
 
-__all__ = ["Annotator", "ComparisonView", "Player", "PlayerGrid"]
+__all__ = ["Annotator", "ComparisonView", "Live", "Player", "PlayerGrid"]
