@@ -355,7 +355,7 @@ part_rules = st.builds(
     st.sampled_from(["wash", "glove"]),
     st.sampled_from([0.25, 0.4, 0.8]),
     durations,
-    durations,
+    st.sampled_from([0, 200, 1000, 2500, 6000]),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -42,27 +44,27 @@ def command(*argv: str) -> list[str]:
     return [sys.executable, "-c", code, "live", "--model", MODEL, *argv]
 
 
-def start(*argv: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command(*argv), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[list[str], str]:
-    """Wait for the end; return the lines of standard output, and what is on standard error."""
-    try:
-        out, err = process.communicate(timeout=WAIT_SECONDS)
-    finally:
-        process.kill()
-    assert "Traceback" not in err
-    return out.splitlines(), err
+@contextmanager
+def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that does not outlive the test, and has two minutes."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        timer = threading.Timer(WAIT_SECONDS, process.kill)
+        timer.start()
+        try:
+            yield process
+        finally:
+            timer.cancel()
+            process.kill()
 
 
 def run(*argv: str) -> tuple[list[str], str]:
-    process = start(*argv)
-    lines, err = finish(process)
-    assert process.returncode == 0, err
-    return lines, err
+    """Return the lines of standard output, and what is on standard error."""
+    with started(command(*argv)) as process:
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        return out.splitlines(), err
 
 
 def of_kind(lines: list[str], kind: str) -> list[dict[str, Any]]:
@@ -111,7 +113,7 @@ class TestOnAFile:
     def test_events_are_those_of_the_recording(self, squat: str, tmp_path: Path) -> None:
         rules = ["squat >= 0.5 for 0.5 s", "squat >= 0.5, then juggling balls >= 0.9 within 1 s"]
         lines, _ = run(
-            "--source", squat, "--jsonl", "--record", str(tmp_path / "kept"),
+            "--source", squat, "--jsonl", "--speed", "2", "--record", str(tmp_path / "kept"),
             *(part for rule in rules for part in ("--rule", rule)),
         )  # fmt: skip
         events = of_kind(lines, "event")
@@ -134,7 +136,7 @@ class TestOnAFile:
         assert "[seen] squat >= 0.5 for 0.5 s" in told
         labels = [text.rpartition(" ")[0] for text in told if not text.startswith("[")]
         assert "squat" in labels
-        assert all(one != other for one, other in zip(labels, labels[1:], strict=False))
+        assert all(one != other for one, other in itertools.pairwise(labels))
         assert re.fullmatch(r"\d+%", told[0].rpartition(" ")[2])
 
     def test_of_several_models_a_line_says_whose(self, squat: str) -> None:
@@ -152,17 +154,14 @@ class TestItsEnd:
         self, squat: str, tmp_path: Path, number: signal.Signals
     ) -> None:
         folder = tmp_path / "kept"
-        process = start("--source", squat, "--loop", "--jsonl", "--record", str(folder))
-        assert process.stdout is not None
-        lines: list[str] = []
-        while len(lines) < 6:
-            lines.append(process.stdout.readline())
-            assert lines[-1], "it ended by itself"
-        process.send_signal(number)
-        rest, err = finish(process)
-        assert process.returncode == 0
+        argv = command("--source", squat, "--loop", "--jsonl", "--record", str(folder))
+        with started(argv) as process:
+            lines = [process.stdout.readline() for _ in range(6)]
+            process.send_signal(number)
+            rest, err = process.communicate()
+        assert process.returncode == 0, err
         assert re.search(r"^vidlab: \d+ frames in", err, re.M)
-        lines += rest
+        lines += rest.splitlines()
         assert json.loads(lines[-1])["state"] == "stopped"
         printed = of_kind(lines, "answer")
         best = vl.Recording(folder).table.query("rank == 1")
@@ -171,42 +170,29 @@ class TestItsEnd:
         assert best["answered_seconds"].tolist() == [row["answered_seconds"] for row in printed]
 
     def test_a_second_signal_ends_it_there_and_then(self) -> None:
+        folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
         code = (
-            "import threading, numpy as np\n"
-            "from test_live_cli import Stuck\n"
-            "from vidlab.live import LiveSession, PushedSource, headless\n"
-            "source = PushedSource()\n"
-            "source.push_rgb(np.zeros((8, 8, 3), np.uint8), time_seconds=0.0)\n"
-            "source.end()\n"
-            "headless.run(LiveSession(source, Stuck(), fps='source'))"
+            f"import sys; sys.path[:0] = {folders!r}\n"
+            "from test_live_cli import ComesAndGoes, Stuck\n"
+            "from vidlab.live import LiveSession, headless\n"
+            "headless.run(LiveSession(ComesAndGoes(), Stuck(), fps='source'))"
         )
-        tests = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-        code = f"import sys; sys.path[:0] = {tests!r}\n{code}"
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        try:
-            assert process.stdout is not None
+        with started([sys.executable, "-c", code]) as process:
             assert process.stdout.readline() == "stuck\n"
-            process.send_signal(signal.SIGINT)
-            deadline = time.monotonic() + WAIT_SECONDS
-            while process.poll() is None and time.monotonic() < deadline:
+            while process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 time.sleep(0.1)
-            assert process.returncode == 130
-        finally:
-            process.kill()
-            process.communicate()
+        assert process.returncode == 130
 
     def test_when_nobody_reads_any_more_it_ends_quietly(self, squat: str) -> None:
-        process = start("--source", squat, "--loop", "--jsonl")
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())
-        process.stdout.close()
-        process.stdout = None
-        _, err = finish_unread(process)
-        assert process.returncode == 0
+        with started(command("--source", squat, "--loop", "--jsonl")) as process:
+            assert json.loads(process.stdout.readline())
+            process.stdout.close()
+            err = process.stderr.read()
+            process.wait()
+        assert process.returncode == 0, err
         assert "rror" not in err
+        assert "frames in" not in err
 
     def test_seconds_end_it(self, squat: str) -> None:
         lines, err = run("--source", squat, "--loop", "--jsonl", "--seconds", "1.5")
@@ -221,14 +207,6 @@ class TestItsEnd:
         names = [thread.name for thread in threading.enumerate()]
         assert not [name for name in names if name.startswith("vidlab-live")]
         assert "frames in" in capsys.readouterr().err
-
-
-def finish_unread(process: subprocess.Popen[str]) -> tuple[str, str]:
-    try:
-        out, err = process.communicate(timeout=WAIT_SECONDS)
-    finally:
-        process.kill()
-    return out, err
 
 
 class Stuck(ArithmeticModel):

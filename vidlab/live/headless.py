@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -112,20 +111,17 @@ class _Printer:
                 top=[{"label": label, "probability": each} for label, each in answer.top],
             )
             return
-        label, probability = answer.top[0]
-        if self._best.get(answer.track) == label:
-            return
-        self._best[answer.track] = label
-        whose = f"{answer.title}: " if len(self._session.models) > 1 else ""
-        self._print_text(f"{whose}{label} {probability:.0%}")
+        for label, probability in answer.top[:1]:  # a model's options may leave none
+            if self._best.get(answer.track) != label:
+                self._best[answer.track] = label
+                self._print_text(f"{self._whose(answer.title)}{label} {probability:.0%}")
 
     def event(self, event: RuleEvent) -> None:
         if self._as_json:
             found = event.as_dict()
             self._print_json("event", event=found.pop("kind"), **found)
         else:
-            whose = f"{event.model}: " if len(self._session.models) > 1 else ""
-            self._print_text(f"{whose}[{event.kind}] {event.rule}")
+            self._print_text(f"{self._whose(event.model)}[{event.kind}] {event.rule}")
 
     def state(self) -> None:
         session = self._session
@@ -139,6 +135,9 @@ class _Printer:
             elif self._was_lost and session.state == "running":
                 self._was_lost = False
                 say(f"{session.source.name} is back")
+
+    def _whose(self, title: str) -> str:
+        return f"{title}: " if len(self._session.models) > 1 else ""
 
     def _print_json(self, kind: str, **what: Any) -> None:
         wall = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -356,7 +356,7 @@ class _ContainerSource(LiveSource):
                             picture.time_seconds + offset - last_seconds, is_file=is_file
                         ):
                             offset = max(now - began, last_seconds) - picture.time_seconds
-                        last_seconds = picture.time_seconds + offset
+                        last_seconds = max(picture.time_seconds + offset, last_seconds)
                         yield Picture(time_seconds=last_seconds, make_rgb=picture.make_rgb)
                 if stop.is_set() or is_file:
                     return
@@ -388,7 +388,7 @@ class _ContainerSource(LiveSource):
         stream = next(one for one in container.streams.video if one.codec_context is not None)
         stream.codec_context.thread_type = "SLICE"  # frame threads would hold back some frames
         # Of formats that keep no timestamps, FFmpeg makes some up.
-        is_timed = not container.format.flags & Flags.no_timestamps.value
+        is_timed = not container.format.flags & int(Flags.no_timestamps.value)
         pace = self._pace_of(container) if is_timed else None
         display: Display | None = None
         began = time.monotonic()
@@ -509,7 +509,7 @@ class StreamSource(_ContainerSource):
                 f"{self._url.partition(':')[0]}://name:password@..."
             )
         except av.error.InvalidDataError:
-            why = "what is there is no video that can be read. Is the address right?"
+            why = "nothing there is a video. Is the address right, and the camera on?"
         except (av.error.FFmpegError, OSError) as error:
             why = f"{describe(error)}. Is the address right, and the camera on?"
         else:
