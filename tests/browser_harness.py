@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, sync_playwright
 
@@ -307,6 +308,43 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def as_camera(clip: Path, folder: Path) -> Path:
+    """Write a video as a film for Chromium's pretended camera: every frame, not compressed."""
+    film = folder / f"{clip.stem}.y4m"
+    with av.open(str(clip)) as container, film.open("wb") as out:
+        stream = container.streams.video[0]
+        rate = stream.average_rate
+        assert rate is not None
+        width, height = stream.width // 2 * 2, stream.height // 2 * 2
+        head = f"YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} Ip A1:1 C420jpeg"
+        out.write(f"{head}\n".encode())
+        for frame in container.decode(stream):
+            out.write(b"FRAME\n")
+            out.write(frame.reformat(width, height, "yuv420p").to_ndarray().tobytes())
+    return film
+
+
+@contextlib.contextmanager
+def browser_with_camera(chromium: Browser, film: Path) -> Iterator[Browser]:
+    """Start another Chromium, whose camera shows `film` over and over and which asks nobody.
+
+    Args:
+        chromium: Whose kind it is of.
+        film: See `as_camera`.
+    """
+    browser = chromium.browser_type.launch(
+        executable_path=find_chromium(),
+        args=[
+            *CHROMIUM_FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-video-capture={film}",
+        ],
+    )  # fmt: skip
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -449,7 +449,7 @@ def find_events(predictions: object, rules: AnyRule | Iterable[AnyRule]) -> pd.D
     ]
     watcher = Watcher(rules, {name: each.labels for name, each in zip(names, given, strict=True)})
     found = [_pushed(watcher, name, each) for name, each in zip(names, given, strict=True)]
-    found.insert(0, watcher.finish())
+    found.append(watcher.finish())
     return event_table(heapq.merge(*found, key=lambda event: event.time_seconds))
 
 
