@@ -327,20 +327,26 @@ def as_camera(clip: Path, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def browser_with_camera(chromium: Browser, film: Path) -> Iterator[Browser]:
-    """Start another Chromium, whose camera shows `film` over and over and which asks nobody.
+def browser_with_camera(
+    chromium: Browser, film: Path, *, is_allowed: bool = True
+) -> Iterator[Browser]:
+    """Start another Chromium, whose camera shows `film` over and over.
 
     Args:
         chromium: Whose kind it is of.
         film: See `as_camera`.
+        is_allowed: What it says, without asking anybody, to pages that want the camera.
     """
+    answer = "--use-fake-ui-for-media-stream" if is_allowed else "--deny-permission-prompts"
     browser = chromium.browser_type.launch(
         executable_path=find_chromium(),
         args=[
-            *CHROMIUM_FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+            *CHROMIUM_FLAGS,
+            answer,
+            "--use-fake-device-for-media-stream",
             f"--use-file-for-fake-video-capture={film}",
         ],
-    )  # fmt: skip
+    )
     try:
         yield browser
     finally:

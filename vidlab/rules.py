@@ -422,7 +422,8 @@ def find_events(predictions: object, rules: AnyRule | Iterable[AnyRule]) -> pd.D
     """Run rules over recorded answers.
 
     What is found is what a `Watcher` finds that was fed the same answers; what still waits at
-    their end is ``"open"``. A clip's answer counts for the clip's last frame.
+    their end is ``"open"``. A clip's answer counts for the clip's last frame. Where a recording
+    says that a model's state was set back (``.epochs``), stretches end, as they did then.
 
     Args:
         predictions: Predictions, several of one video, or what has them as ``.predictions``: a
@@ -448,7 +449,8 @@ def find_events(predictions: object, rules: AnyRule | Iterable[AnyRule]) -> pd.D
         for title, number in zip(titles, numbers, strict=True)
     ]
     watcher = Watcher(rules, {name: each.labels for name, each in zip(names, given, strict=True)})
-    found = [_pushed(watcher, name, each) for name, each in zip(names, given, strict=True)]
+    epochs = getattr(predictions, "epochs", None) or [None] * len(given)
+    found = [_pushed(watcher, *each) for each in zip(names, given, epochs, strict=True)]
     found.append(watcher.finish())
     return event_table(heapq.merge(*found, key=lambda event: event.time_seconds))
 
@@ -548,9 +550,21 @@ def _shortest(number: float) -> str:
     return repr(number).removesuffix(".0")
 
 
-def _pushed(watcher: Watcher, title: str, predictions: Predictions) -> list[RuleEvent]:
-    answers = zip(predictions.time_seconds.tolist(), predictions.probabilities, strict=True)
-    return [event for time, row in answers for event in watcher.push(title, time, row)]
+def _pushed(
+    watcher: Watcher, title: str, predictions: Predictions, epochs: NDArray[np.int64] | None
+) -> list[RuleEvent]:
+    if epochs is None:
+        epochs = np.zeros(len(predictions), dtype=np.int64)
+    found: list[RuleEvent] = []
+    epoch = 0
+    for time, row, now in zip(
+        predictions.time_seconds.tolist(), predictions.probabilities, epochs.tolist(), strict=True
+    ):
+        if now != epoch:
+            watcher.reset(title)
+            epoch = now
+        found += watcher.push(title, time, row)
+    return found
 
 
 def _missed(followers: Iterable[_Follower], time: float) -> list[RuleEvent]:

@@ -26,6 +26,7 @@ const TELL_EVERY_MS = 1000;
 const PATIENCE_MS = 5000;
 const SPEAK_AFTER_MS = 1000;
 const NUM_EVENTS = 5;
+const NO_RUN = -1;
 
 /**
  * @typedef {object} LiveParts  what this widget adds
@@ -98,7 +99,7 @@ export class LiveView {
     this.speakTimer = 0;
     this.spoken = "";
     this.hasPicture = false;
-    this.seen = new Seen(info, 0);
+    this.seen = new Seen(info, NO_RUN);
     this.video = h("video", {
       class: "vl-video",
       playsinline: true,
@@ -146,7 +147,7 @@ export class LiveView {
     this.root = this.assemble();
     this.shape(info.width, info.height);
     el.append(this.root);
-    this.begin(0);
+    this.begin(NO_RUN);
     this.receive = this.receive.bind(this);
     this.leave = this.leave.bind(this);
     model.on("msg:custom", this.receive);
@@ -181,9 +182,9 @@ export class LiveView {
           h("div", { class: "vl-controls", role: "toolbar", "aria-label": texts.live.controls }, [
             h("span", { class: "vl-group vl-live-buttons" }, [this.startButton, this.resetButton]),
             this.picker,
+            this.notice,
             this.badge,
           ]),
-          this.notice,
           h("div", { class: "vl-lines" }, [this.lanes.element]),
           this.panel.element,
         ]),
@@ -237,6 +238,7 @@ export class LiveView {
     this.isStarting = true;
     this.failure = null;
     this.startedMs = performance.now();
+    this.begin(NO_RUN); // what was seen before goes at once, not only when the kernel has begun
     this.send({ kind: "start" });
     this.show();
   }
@@ -347,6 +349,8 @@ export class LiveView {
     this.seen = new Seen(this.info, run);
     this.lanes.use(this.seen.history);
     this.root.dataset["answers"] = "0";
+    this.events.replaceChildren();
+    this.noEvents.hidden = false;
     this.showAnswers();
   }
 

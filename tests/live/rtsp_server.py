@@ -105,7 +105,10 @@ class RtspServer:
                 clients = [client for client in self._clients if client.is_playing]
             for client in clients:
                 with contextlib.suppress(OSError):
-                    client.send(self._frames[number % NUM_FRAMES], _FIRST_TIMESTAMP + number * _CLOCK_HZ // FPS)
+                    client.send(
+                        self._frames[number % NUM_FRAMES],
+                        _FIRST_TIMESTAMP + number * _CLOCK_HZ // FPS,
+                    )
 
     def _enter(self, client: _Client) -> None:
         with self._lock:
@@ -148,10 +151,11 @@ class _Client:
 
     def serve(self) -> None:
         stream = self._connection.makefile("rb")
-        while request := stream.readline():
-            if request[:1] == b"$":  # the receiver's report, whose first bytes were the line's
-                raise ConnectionError("a report where none is asked for")
-            headers = {}
+        while first := stream.read(1):
+            if first == b"$":  # a report on what was received
+                stream.read(int.from_bytes(stream.read(3)[1:], "big"))
+                continue
+            request, headers = first + stream.readline(), {}
             while (line := stream.readline().strip()) != b"":
                 key, _, value = line.decode().partition(":")
                 headers[key.lower()] = value.strip()

@@ -27,7 +27,6 @@ import av
 import av.error
 import numpy as np
 from av.container import InputContainer
-from av.format import Flags
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -64,6 +63,9 @@ _PICTURE_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombErro
 
 _STREAM_URL = re.compile(r"(rtsps?|https?)://", re.IGNORECASE)
 _ANY_URL = re.compile(r"[a-z][a-z0-9+.\-]+://", re.IGNORECASE)
+
+# FFmpeg's flag AVFMT_NOTIMESTAMPS.
+_NO_TIMESTAMPS = 0x80
 
 # Playlists name other addresses: never files, or other machines' services.
 _STREAM_PROTOCOLS = "http,https,httpproxy,tcp,tls,udp,rtp,rtsp,crypto"
@@ -263,20 +265,19 @@ class PushedSource(LiveSource):
 
     def pictures(self, stop: threading.Event, say: Say) -> Iterator[Picture]:
         """Yield the newest picture, whenever there is one that was not taken."""
-        self._forget()
-        while not stop.is_set():
-            with self._has_news:
-                if self._newest is None and not self._is_over:
-                    self._has_news.wait(timeout=0.1)
-                picture, self._newest = self._newest, None
-                if picture is None and self._is_over:
-                    return
-            if picture is not None:
-                yield picture
-
-    def _forget(self) -> None:
-        with self._has_news:
-            self._is_over, self._newest = False, None
+        try:
+            while not stop.is_set():
+                with self._has_news:
+                    if self._newest is None and not self._is_over:
+                        self._has_news.wait(timeout=0.1)
+                    picture, self._newest = self._newest, None
+                    if picture is None and self._is_over:
+                        return
+                if picture is not None:
+                    yield picture
+        finally:
+            with self._has_news:  # it may be used again
+                self._is_over, self._newest = False, None
 
     def _put(
         self, time_seconds: float, make_rgb: Callable[[], NDArray[np.uint8]], source_id: Any
@@ -290,7 +291,7 @@ class PushedSource(LiveSource):
             elif time_seconds + self._shift_seconds < self._last_seconds:
                 # A page that was loaded again counts from zero.
                 self._shift_seconds = self._last_seconds - time_seconds
-            self._last_seconds = time_seconds + self._shift_seconds
+            self._last_seconds = max(time_seconds + self._shift_seconds, self._last_seconds)
             self.replaced += self._newest is not None
             self._newest = Picture(
                 time_seconds=self._last_seconds, make_rgb=make_rgb, source_id=source_id
@@ -360,13 +361,14 @@ class _ContainerSource(LiveSource):
                         yield Picture(time_seconds=last_seconds, make_rgb=picture.make_rgb)
                 if stop.is_set() or is_file:
                     return
-                why = f"{self.name} was lost: it ended."
+                why = f"{self.name} was lost: it broke off."
             except VideoError as error:
                 why = str(error)
             except av.error.ExitError:
                 why = f"{self.name} was lost: nothing came for {_SILENCE_SECONDS:g} s."
             except (av.error.FFmpegError, OSError) as error:
-                why = f"{self.name} was lost: {describe(error)}."
+                is_cut = getattr(error, "errno", None) == errno.EIO
+                why = f"{self.name} was lost: {'it broke off' if is_cut else describe(error)}."
             container = None
             yield "lost", f"{why} Trying again in {pause:g} s."
             stop.wait(pause)
@@ -388,10 +390,10 @@ class _ContainerSource(LiveSource):
         stream = next(one for one in container.streams.video if one.codec_context is not None)
         stream.codec_context.thread_type = "SLICE"  # frame threads would hold back some frames
         # Of formats that keep no timestamps, FFmpeg makes some up.
-        is_timed = not container.format.flags & int(Flags.no_timestamps.value)
+        is_timed = not container.format.flags & _NO_TIMESTAMPS
         pace = self._pace_of(container) if is_timed else None
         display: Display | None = None
-        began = time.monotonic()
+        began: float | None = None
         for number, decoded in enumerate(_decoded_frames(container, stream)):
             if stop.is_set():
                 return
@@ -407,10 +409,10 @@ class _ContainerSource(LiveSource):
                     sample_aspect_ratio=stream.sample_aspect_ratio,
                     matrix=display_matrix_of(decoded),
                 )
-            if decoded.time is None or not is_timed:
-                pts = time.monotonic() - began
-            else:
-                pts = float(decoded.time)
+            now = time.monotonic()
+            began = now if began is None else began
+            # The first frame of RTSP has no timestamp; those that follow count from it.
+            pts = now - began if decoded.time is None or not is_timed else float(decoded.time)
             if pace is not None and not pace.wait(pts, stop):
                 return
             frame = Frame(decoded, display, index=number, pts_seconds=pts, duration_seconds=None)

@@ -122,7 +122,8 @@ class Live(anywidget.AnyWidget):
         >>> live.events                                                  # doctest: +SKIP
     """
 
-    _esm = _STATIC / "live.js"
+    # Text, not paths: of those anywidget keeps a watch that never lets a widget go.
+    _esm = (_STATIC / "live.js").read_text("utf-8")
     # One look: the player's, and what this adds to it.
     _css = "\n".join((_STATIC / each).read_text("utf-8") for each in ("player.css", "live.css"))
 
@@ -162,7 +163,9 @@ class Live(anywidget.AnyWidget):
         }
         self._top_k = top_k
         self._height_px = height_px
-        self._lock = threading.Lock()
+        # What is told to the page comes from every model's thread; newer Jupyters hand over what
+        # the page tells in a thread of its own.
+        self._lock, self._beginning = threading.Lock(), threading.RLock()
         self._listeners: dict[str, list[Callable[[Any], object]]] = {"answer": [], "event": []}
         # What runs, or ran last; made now, so that what is wrong is told in the cell.
         self._run = 0
@@ -279,7 +282,8 @@ class Live(anywidget.AnyWidget):
     @property
     def answers(self) -> dict[str, list[tuple[str, float]]]:
         """The newest answer of each model: its title, and labels with their probabilities."""
-        return {title: list(each.top[: self._top_k]) for title, each in self._newest.items()}
+        newest = self._newest.copy()  # the models' threads add to it
+        return {title: list(each.top[: self._top_k]) for title, each in newest.items()}
 
     @property
     def events(self) -> pd.DataFrame:
@@ -306,6 +310,10 @@ class Live(anywidget.AnyWidget):
 
     def _begin(self, view: str | None) -> None:
         """Start a run, with the camera of a view; one that runs is stopped for it."""
+        with self._beginning:
+            self._begin_alone(view)
+
+    def _begin_alone(self, view: str | None) -> None:
         self.stop()
         if not self._is_fresh:
             self._session = self._make_session()
