@@ -45,6 +45,7 @@ from vidlab.core.errors import OptionError, VidlabError, WidgetError, refuse_unk
 from vidlab.core.images import jpeg
 from vidlab.live import LiveSession, LiveSource, PushedSource, as_source
 from vidlab.rules import RuleEvent, event_table
+from vidlab.widgets.locales import checked_locale
 from vidlab.widgets.payload import describe_label
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ _STATIC = Path(__file__).parent / "static"
 
 _MAX_TOP_K = 20
 _MIN_HEIGHT_PX, _MAX_HEIGHT_PX = 64, 1080
-_LOCALES = ("en", "ko")
 
 # Pictures of the kernel's sources go to the page no faster than this, and states no faster than
 # that; answers are never held back.
@@ -206,12 +206,7 @@ class Live(anywidget.AnyWidget):
 
     @traitlets.validate("locale")
     def _check_locale(self, proposal: Any) -> str | None:
-        value: str | None = proposal["value"]
-        if value is not None and value not in _LOCALES:
-            raise OptionError(
-                f"locale must be one of {', '.join(_LOCALES)}, or None; got {value!r}."
-            )
-        return value
+        return checked_locale(proposal["value"])
 
     # ---- what the user does ------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ from vidlab.widgets import kept, links
 from vidlab.widgets.annotations import overlay_names, read_boxes, read_truth
 from vidlab.widgets.curves import distance_curve, read_curves
 from vidlab.widgets.keypoints import COLORED_BY, read_keypoints
+from vidlab.widgets.locales import checked_locale
 from vidlab.widgets.media import MediaServer, poster_of
 from vidlab.widgets.media.server import failure_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
@@ -55,7 +56,6 @@ _STATIC = Path(__file__).parent / "static"
 
 _MAX_TOP_K = 20
 _MIN_SPEED, _MAX_SPEED = 0.1, 4.0
-_LOCALES = ("en", "ko")
 
 
 def _refuse(
@@ -397,12 +397,7 @@ class Player(anywidget.AnyWidget):
 
     @traitlets.validate("locale")
     def _check_locale(self, proposal: Any) -> str | None:
-        value: str | None = proposal["value"]
-        if value is not None and value not in _LOCALES:
-            raise OptionError(
-                f"locale must be one of {', '.join(_LOCALES)}, or None; got {value!r}."
-            )
-        return value
+        return checked_locale(proposal["value"])
 
     def _check_overlay(self, names: Sequence[str]) -> None:
         source = {"boxes": "boxes=", "keypoints": "keypoints="}
