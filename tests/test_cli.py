@@ -146,3 +146,54 @@ def test_version(capsys) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])
     assert vl.__version__ in capsys.readouterr().out
+
+
+# ---- evaluate ------------------------------------------------------------------------------------
+
+
+def test_models_are_put_to_the_test_on_labelled_clips(tmp_path: Path, capsys) -> None:
+    report, table = tmp_path / "study.html", tmp_path / "study.csv"
+    command = [
+        "evaluate", "stickactions:24",
+        "--model", "litert:stickactions-xs-stream", "--model", "torch:stickactions-pictures",
+        "--report", str(report), "--out", str(table),
+    ]  # fmt: skip
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    figures = pd.read_csv(table)
+    assert figures["model"].tolist() == ["litert", "torch"]
+    assert (figures["num_clips"] == 24).all()
+    for row in figures.to_dict("records"):
+        assert f"{row['top1']:.3f}" in said
+    assert "difference" in said
+    assert report.stat().st_size > 10_000
+
+
+def test_labelled_clips_may_be_real_ones(
+    clips: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch, mirror: Path
+) -> None:
+    monkeypatch.setenv("VIDLAB_MODELS", str(mirror))
+    rows = [("carving_ice.mp4", "carving ice"), ("mmaction2_demo.mp4", "arm wrestling")]
+    segments = pd.DataFrame(
+        [(str(clips / name), None, None, label) for name, label in rows],
+        columns=["video", "start_seconds", "end_seconds", "label"],
+    )
+    segments.to_csv(tmp_path / "segments.csv", index=False)
+    command = ["evaluate", str(tmp_path / "segments.csv"), "--model", "litert:movinet-a0-stream"]
+    assert main(command) == 0
+    assert "litert" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["stickactions:none"], "takes a number of clips"),
+        (["stickactions:0"], "takes a number of clips"),
+        (["nowhere"], "no folder"),
+        (["stickactions:2", "--report", "study.pdf"], "must end in .html"),
+        (["stickactions:2", "--out", "study.xlsx"], "must end in .parquet or .csv"),
+    ],
+)
+def test_what_evaluate_cannot_do_is_told(arguments: list[str], message: str, capsys) -> None:
+    assert main(["evaluate", *arguments, "--model", "litert:stickactions-xs-stream"]) == 2
+    assert message in capsys.readouterr().err

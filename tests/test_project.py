@@ -27,12 +27,16 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 SOURCES = sorted((ROOT / "vidlab").rglob("*.py"))
 
 PUBLIC_NAMES = {
+    "attribution",
+    "metrics",
+    "sharing",
     "Annotator",
     "ClipDataset",
     "ClipStream",
     "Comparison",
     "Evaluation",
     "FitResult",
+    "Gallery",
     "LabelBridge",
     "LabelMap",
     "Live",
@@ -43,6 +47,7 @@ PUBLIC_NAMES = {
     "Preprocessing",
     "Recording",
     "Rule",
+    "Study",
     "VidlabError",
     "Video",
     "compare",

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import synthetic
+from playwright.sync_api import Browser, expect
+from playwright.sync_api import Page as BrowserPage
 
 import vidlab as vl
 from vidlab.core.errors import OptionError
@@ -61,10 +63,10 @@ def test_it_holds_pictures_and_tables_and_needs_nothing_else(
     assert "img" in page.tags
     assert "svg" in page.tags
     assert all(address.startswith("data:image/jpeg;base64,") for address in page.addresses)
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 2  # the player's data, and the player
     for name in comparison.names:
         assert name in page.text
-    assert path.stat().st_size < 1_000_000
+    assert path.stat().st_size < 1_500_000
 
 
 def test_text_is_escaped(comparison: vl.Comparison, tmp_path: Path) -> None:
@@ -72,6 +74,7 @@ def test_text_is_escaped(comparison: vl.Comparison, tmp_path: Path) -> None:
     assert HOSTILE not in html
     page = Page(html)
     assert "b" not in page.tags
+    assert page.tags.count("script") == 2
     assert HOSTILE in page.text
     assert "a & <b>.mp4" in page.text
 
@@ -94,3 +97,120 @@ def test_a_place_that_cannot_be_written_is_told(comparison: vl.Comparison, tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match="Cannot write"):
         write_report(comparison, tmp_path / "file" / "report.html")
+
+
+@pytest.mark.parametrize("max_mb", [3.0, 0.6])
+def test_it_is_no_larger_than_it_may_be(
+    comparison: vl.Comparison, tmp_path: Path, max_mb: float
+) -> None:
+    path = comparison.report(tmp_path / "report.html", max_mb=max_mb)
+    assert path.stat().st_size <= max_mb * 1e6
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("report.txt", {}, "is a .html file"),
+        ("report.html", {"max_mb": 0}, "above 0"),
+        ("report.html", {"max_mb": 0.05}, "does not fit"),
+    ],
+)
+def test_wrong_options_leave_nothing_behind(
+    comparison: vl.Comparison, tmp_path: Path, name: str, options: dict[str, float], message: str
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OptionError, match=message):
+        comparison.report(tmp_path / name, **options)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+# ---- a study -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> vl.Study:
+    """Two models on four clips of real files, one named to do harm."""
+    folder = tmp_path_factory.mktemp("clips")
+    for label in ("squat", "waving hand", "jumping jacks", "sitting down"):
+        (folder / label).mkdir()
+        source = vl.sample_videos()[label.replace(" ", "_")]
+        name = "<img src=x onerror=alert(1)>.mp4" if label == "squat" else "a.mp4"
+        (folder / label / name).symlink_to(source)
+    models = {
+        HOSTILE: vl.load_model("stickactions-xs-stream", backend="litert", variant="int8"),
+        "float": vl.load_model("stickactions-xs-stream", backend="litert", variant="litert"),
+    }
+    return vl.evaluate(models, folder, progress=False)
+
+
+def test_a_study_has_its_figures_and_charts(study: vl.Study, tmp_path: Path) -> None:
+    path = study.report(tmp_path / "study.html")
+    html = path.read_text(encoding="utf-8")
+    page = Page(html)
+    assert HOSTILE not in html
+    assert "<img src=x" not in html
+    charts = [each for each in page.addresses if each.startswith("data:image/svg+xml;base64,")]
+    assert len(charts) == 3
+    pictures = [each for each in page.addresses if each.startswith("data:image/jpeg;base64,")]
+    assert len(pictures) == 4
+    assert len(charts) + len(pictures) == len(page.addresses)
+    row = study.table.iloc[0]
+    for key in ("top1", "top1_low", "top1_high"):
+        assert f"{100 * row[key]:.1f}" in page.text
+    assert f"{row['ece']:.3f}" in page.text
+    assert HOSTILE in page.text
+    assert "onerror=alert(1)" in page.text  # as text
+
+
+def test_the_same_study_gives_the_same_charts(study: vl.Study, tmp_path: Path) -> None:
+    one, other = (study.report(tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
+    assert one == other
+
+
+# ---- in a browser --------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_reports_open_from_disk_without_a_network(
+    comparison: vl.Comparison, study: vl.Study, tmp_path: Path, chromium: Browser
+) -> None:
+    paths = [comparison.report(tmp_path / "one.html"), study.report(tmp_path / "two.html")]
+    context = chromium.new_context(offline=True)
+    for path in paths:
+        page = context.new_page()
+        said: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.on("pageerror", lambda error, said=said: said.append(str(error)))
+        page.on("dialog", lambda dialog, said=said: (said.append("alert"), dialog.dismiss()))
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_load_state()
+        broken = "each => each.filter((one) => !one.complete || !one.naturalWidth).length"
+        expect(page.locator("img").first).to_be_visible()
+        assert page.eval_on_selector_all("img", broken) == 0
+        if path == paths[0]:
+            _scrub(page)
+        assert said == []
+        assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)
+        page.close()
+    context.close()
+
+
+def _scrub(page: BrowserPage) -> None:
+    """Click along the timeline, and step; the frame follows."""
+    player = page.locator("#player-0 .vidlab-player")
+    expect(player).to_have_attribute("data-frame", "0", timeout=15_000)
+    timeline = player.get_by_role("slider").last
+    box = timeline.bounding_box()
+    assert box is not None
+    seen = []
+    for share in (0.3, 0.6, 0.9):
+        before = player.get_attribute("data-frame") or ""
+        page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        expect(player).not_to_have_attribute("data-frame", before)
+        seen.append(int(player.get_attribute("data-frame") or "-1"))
+    assert seen == sorted(set(seen))
+    player.focus()
+    page.keyboard.press(".")
+    expect(player).to_have_attribute("data-frame", str(seen[-1] + 1))

@@ -12,6 +12,7 @@ A video goes one way, from file to chart::
 
     both = vl.compare(video, [model, vl.load_model("movinet-a0-stream", backend="litert")])
     both.disagreements()                  # the moments where they part
+    vl.evaluate([model, other], "clips/") # on labelled clips: accuracy with intervals, and more
 
 Importing vidlab is quick: torch, tensorflow and matplotlib are imported when first used.
 """
@@ -22,9 +23,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vidlab import attribution as attribution
     from vidlab import datasets as datasets
     from vidlab import live as live
+    from vidlab import metrics as metrics
     from vidlab import pose as pose
+    from vidlab import sharing as sharing
     from vidlab.clip_dataset import ClipDataset as ClipDataset
     from vidlab.clip_dataset import ClipStream as ClipStream
     from vidlab.comparison import Comparison as Comparison
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from vidlab.core.labels import LabelMap as LabelMap
     from vidlab.datasets import sample_videos as sample_videos
     from vidlab.evaluation import Evaluation as Evaluation
+    from vidlab.evaluation import Study as Study
     from vidlab.evaluation import evaluate as evaluate
     from vidlab.explaining import explain_preprocessing as explain_preprocessing
     from vidlab.exporting import export as export
@@ -55,6 +60,7 @@ if TYPE_CHECKING:
     from vidlab.transforms import Preprocessing as Preprocessing
     from vidlab.video import Video as Video
     from vidlab.widgets import Annotator as Annotator
+    from vidlab.widgets import Gallery as Gallery
     from vidlab.widgets import Live as Live
     from vidlab.widgets import Player as Player
     from vidlab.widgets import PlayerGrid as PlayerGrid
@@ -69,6 +75,7 @@ _HOME_OF = {
     "Comparison": "vidlab.comparison",
     "Evaluation": "vidlab.evaluation",
     "FitResult": "vidlab.training",
+    "Gallery": "vidlab.widgets",
     "LabelBridge": "vidlab.core.label_bridge",
     "LabelMap": "vidlab.core.labels",
     "Live": "vidlab.widgets",
@@ -79,6 +86,7 @@ _HOME_OF = {
     "Preprocessing": "vidlab.transforms",
     "Recording": "vidlab.live.recording",
     "Rule": "vidlab.rules",
+    "Study": "vidlab.evaluation",
     "VidlabError": "vidlab.core.errors",
     "Video": "vidlab.video",
     "compare": "vidlab.comparison",
@@ -99,7 +107,7 @@ _HOME_OF = {
 }
 
 # Parts of vidlab that are used by their own name, as vidlab.datasets.
-_MODULES = ("datasets", "live", "pose")
+_MODULES = ("attribution", "datasets", "live", "metrics", "pose", "sharing")
 
 __all__ = sorted([*_HOME_OF, *_MODULES])
 

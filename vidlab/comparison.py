@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from vidlab.core.console import display_bundle
 from vidlab.core.errors import OptionError, PredictionsError
 from vidlab.core.label_bridge import LabelBridge
 from vidlab.core.labels import LabelMap
+from vidlab.core.naming import shortest_names
+from vidlab.core.probabilities import jensen_shannon
 from vidlab.inference import Rate, Source, as_video, run
 from vidlab.models.base import LoadedModel, Model, check_model
 from vidlab.predictions import Predictions, check_bridge
@@ -20,6 +24,7 @@ from vidlab.video import Video
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 # So many frames of 600 classes fit a processor's cache, where sums cost least.
 _ROWS_AT_ONCE = 64
@@ -169,7 +174,7 @@ class Comparison:
             divergence = np.empty(len(self), dtype=np.float32)
             for start in range(0, len(self), _ROWS_AT_ONCE):
                 part = slice(start, start + _ROWS_AT_ONCE)
-                divergence[part] = _jensen_shannon(
+                divergence[part] = jensen_shannon(
                     [
                         item.probabilities[rows[part]]
                         for item, rows in zip(self.predictions, self._rows, strict=True)
@@ -285,6 +290,69 @@ class Comparison:
             )
         return pd.DataFrame(rows)
 
+    def report(self, path: str | os.PathLike[str], *, max_mb: float = 20.0) -> Path:
+        """Write a report: one HTML file with the player and the tables, for a colleague.
+
+        Args:
+            path: The ``.html`` file to write.
+            max_mb: What it may have, in megabytes; the video is made smaller to fit.
+
+        Returns:
+            The path.
+
+        Raises:
+            OptionError: The file cannot be written, or the video does not fit.
+        """
+        from vidlab.report import write_report
+
+        return write_report(self, path, max_mb=max_mb)
+
+    def plot(self, ax: Axes | None = None, *, language: str | None = None) -> Axes:
+        """Draw each model's top label over time, a lane a model, and their divergence below.
+
+        Args:
+            ax: Where to draw; None makes a figure.
+            language: To write the labels in, such as ``"ko"``; None leaves them as they are.
+
+        Returns:
+            Where it was drawn.
+
+        Raises:
+            OptionError: There are no names in that language.
+            PredictionsError: There is no frame that all models answered.
+            MissingDependencyError: matplotlib is not installed.
+        """
+        from vidlab.plots.timelines import bounds_of, draw_lanes
+
+        self._check_drawable()
+        table = self.table
+        return draw_lanes(
+            ax,
+            bounds_of(self.time_seconds),
+            {name: table[f"label_{name}"].tolist() for name in self.names},
+            self.divergence,
+            title=self.predictions[0].video,
+            language=language,
+        )
+
+    def plot_agreement(self, ax: Axes | None = None) -> Axes:
+        """Draw :attr:`agreement`: how often two models name the same label.
+
+        Args:
+            ax: Where to draw; None makes a figure.
+
+        Returns:
+            Where it was drawn.
+
+        Raises:
+            PredictionsError: There is no frame that all models answered.
+            MissingDependencyError: matplotlib is not installed.
+        """
+        from vidlab.plots.matrices import draw_agreement
+
+        self._check_drawable()
+        return draw_agreement(ax, self.agreement.to_numpy(), self.names, of=f"{len(self)} frames")
+
     def __len__(self) -> int:
         """Return the number of grid frames."""
         return len(self.frame_index)
@@ -314,6 +382,13 @@ class Comparison:
 
             self._view = Player(self.video, self)
         return self._view
+
+    def _check_drawable(self) -> None:
+        if not len(self):
+            raise PredictionsError(
+                f"There is no frame of {self.predictions[0].video} that {', '.join(self.names)} "
+                "all answered, so there is nothing to draw."
+            )
 
     def _top_ids(self) -> list[NDArray[np.int64]]:
         return [
@@ -351,16 +426,10 @@ def _check_same_labels(items: Sequence[tuple[str, Any]]) -> None:
 
 
 def _names(predictions: Sequence[Predictions]) -> list[str]:
-    for choose in (
-        lambda item: item.backend,
-        lambda item: item.model,
-        lambda item: f"{item.backend}:{item.model}",
-        lambda item: item.title,
-    ):
-        names = [choose(item) for item in predictions]
-        if len(set(names)) == len(names):
-            return names
-    return [f"{item.title} #{number + 1}" for number, item in enumerate(predictions)]
+    return shortest_names(
+        [(each.backend, each.model, f"{each.backend}:{each.model}", each.title)
+         for each in predictions]
+    )  # fmt: skip
 
 
 def _grid(
@@ -382,19 +451,3 @@ def _grid(
     seconds = np.array([times[int(index)] for index in frames], dtype=np.float64)
     rows = [np.searchsorted(item.frame_index, frames, side="right") - 1 for item in predictions]
     return frames, seconds, rows
-
-
-def _jensen_shannon(distributions: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Return how far distributions, each float32 ``[N, num_classes]``, part: float32 ``[N]``.
-
-    As the mean of their divergences from their mean: the small terms of models that agree are
-    added up, where a difference of entropies would cancel. So float32 is exact to 1e-6.
-    """
-    # A probability of 0 counts for nothing, and so does the smallest number.
-    positive = [np.maximum(each, np.finfo(np.float32).tiny) for each in distributions]
-    mean = np.log(sum(positive) / np.float32(len(positive)))
-    terms = np.zeros_like(mean)
-    for each in positive:
-        terms += each * (np.log(each) - mean)
-    divergence: NDArray[np.float32] = terms.sum(axis=1) / np.float32(len(positive))
-    return np.maximum(divergence, 0.0, dtype=np.float32)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidlab.core import table_files
-from vidlab.core.errors import PredictionsError
+from vidlab.core.errors import OptionError, PredictionsError, did_you_mean
 from vidlab.core.label_bridge import LabelBridge
 from vidlab.core.labels import LabelMap
 from vidlab.core.probabilities import softmax
@@ -24,12 +24,16 @@ from vidlab.models.base import Selection, count
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from matplotlib.axes import Axes
 
 #: Columns of :attr:`Predictions.table`, in order.
 TABLE_COLUMNS = (
     "video", "model", "backend", "frame_index", "time_seconds", "rank", "class_id", "label",
     "logit", "probability",
 )  # fmt: skip
+
+PlotKind = Literal["heatmap", "timeline"]
+"""What :meth:`Predictions.plot` can draw."""
 
 _FORMAT = "vidlab.predictions/1"
 # Columns of the Parquet file that are filled in each answer's first row only.
@@ -183,6 +187,82 @@ class Predictions:
             raise PredictionsError(f"{self.title} gave no answer on {self.video} to average.")
         mean = pd.Series(self.probabilities.mean(axis=0), index=list(self.labels))
         return mean.sort_values(ascending=False, kind="stable").rename("probability")
+
+    def curves(self, top_k: int = 8) -> pd.DataFrame:
+        """Return the probabilities over time of the labels that are most probable on average.
+
+        Args:
+            top_k: How many labels at most, of those that the table may have.
+
+        Returns:
+            One row an answer, by its ``time_seconds``; one column a label, the most probable
+            first.
+
+        Raises:
+            OptionError: `top_k` is not a positive whole number.
+        """
+        import pandas as pd
+
+        allowed = self.selection.class_ids(self.labels)
+        mean = self.probabilities[:, allowed].mean(axis=0) if len(self) else np.zeros(len(allowed))
+        ids = allowed[np.argsort(-mean, kind="stable")[: count(top_k, "top_k")]]
+        return pd.DataFrame(
+            self.probabilities[:, ids],
+            index=pd.Index(self.time_seconds, name="time_seconds"),
+            columns=pd.Index([self.labels[i] for i in ids], name="label"),
+        )
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        kind: PlotKind = "heatmap",
+        top_k: int = 8,
+        language: str | None = None,
+    ) -> Axes:
+        """Draw the answers over time.
+
+        Args:
+            ax: Where to draw; None makes a figure.
+            kind: ``"heatmap"`` has a row for each label of :meth:`curves`, the darker the more
+                probable; ``"timeline"`` a band in the top label's colour, as high as it is
+                probable.
+            top_k: Rows of the heat map at most.
+            language: To write the labels in, such as ``"ko"``; None leaves them as they are.
+
+        Returns:
+            Where it was drawn.
+
+        Raises:
+            OptionError: `kind` or `language` is unknown, or `top_k` no positive whole number.
+            PredictionsError: There is no answer to draw.
+            MissingDependencyError: matplotlib is not installed.
+        """
+        from vidlab.plots.timelines import bounds_of, draw_bands, draw_heat_map
+
+        if kind not in get_args(PlotKind):
+            raise OptionError(
+                f"kind must be one of {', '.join(map(repr, get_args(PlotKind)))}; got {kind!r}."
+                f"{did_you_mean(str(kind), get_args(PlotKind))}"
+            )
+        if not len(self):
+            raise PredictionsError(f"{self.title} gave no answer on {self.video} to draw.")
+        bounds, title = bounds_of(self.time_seconds), f"{self.title} on {self.video}"
+        if kind == "heatmap":
+            curves = self.curves(top_k)
+            return draw_heat_map(
+                ax,
+                bounds,
+                curves.to_numpy(),
+                curves.columns.tolist(),
+                title=title,
+                language=language,
+            )
+        top = self.top1()
+        return draw_bands(
+            ax, bounds, top["label"].tolist(), top["probability"].to_numpy(), title=title,
+            language=language,
+        )  # fmt: skip
 
     def bridged(self, bridge: LabelBridge) -> Predictions:
         """Return these predictions carried over to another label map.

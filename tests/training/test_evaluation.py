@@ -14,6 +14,7 @@ from vidlab.core.errors import DatasetError, LabelMapError, ModelError, OptionEr
 from vidlab.core.probabilities import softmax
 from vidlab.evaluation import Evaluation
 from vidlab.models import Model
+from vidlab.models.base import Provenance, Selection
 from vidlab.models.card import ModelCard
 
 LABELS = vl.LabelMap(["cat", "dog", "bird", "fish", "cow", "ant", "bee"])
@@ -207,15 +208,17 @@ def test_any_backend_is_asked_through_what_all_models_offer(long: Path) -> None:
         chunk_frames = 3
 
         def __init__(self) -> None:
-            self.card = ModelCard(
+            card = ModelCard(
                 name="counter", title="Counter", family="", kind="stream",
                 preprocessing=vl.models.card.Preprocessing(
                     height_px=4, width_px=4, frame_rate=5.0
                 ),
             )  # fmt: skip
-            self.preprocessing = self.card.preprocessing
-            self.labels = vl.LabelMap(["red", "two"])
-            self.variant = "none"
+            about = Provenance(weights_file="", weights_sha256="", place="memory", runtime="none")
+            super().__init__(
+                card=card, variant="none", labels=vl.LabelMap(["red", "two"]), provenance=about,
+                num_threads=1, selection=Selection(),
+            )  # fmt: skip
 
         def init_state(self) -> int:
             return 0

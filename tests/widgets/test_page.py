@@ -22,7 +22,8 @@ from vidlab.widgets.page import save_html
 
 
 def kept(path: Path) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="kept">(.*?)</script>', path.read_text())
+    script = r'<script type="application/json" id="kept-0">(.*?)</script>'
+    found = re.search(script, path.read_text())
     assert found is not None
     return json.loads(found[1])
 

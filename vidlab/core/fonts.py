@@ -44,11 +44,24 @@ def font_for(text: str, size_px: int) -> ImageFont.FreeTypeFont:
         text: To be drawn.
         size_px: Height of its em square.
     """
-    characters = frozenset(text) - frozenset(" \n\t")
-    path = _path_for(characters)
+    path = font_path(text)
     if path is None:
         return _built_in(size_px)
     return _font(path, size_px)
+
+
+def font_path(text: str) -> Path | None:
+    """Return the file of an installed font that has every glyph of a text.
+
+    Warns, once for each set of missing characters, where none has.
+
+    Args:
+        text: To be drawn, by Pillow or another library.
+
+    Returns:
+        None where Pillow's own font has them all, as it has Latin letters, or no font has any.
+    """
+    return _path_for(frozenset(text) - frozenset(" \n\t"))
 
 
 @functools.lru_cache(maxsize=64)

@@ -16,6 +16,7 @@ from vidlab.core.skeletons import COCO_17, Skeleton, skeleton_named
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from matplotlib.axes import Axes
 
 #: Columns of :attr:`Poses.table`, in order.
 POSE_COLUMNS = (
@@ -160,6 +161,47 @@ class Poses:
         place = int(np.searchsorted(self.frame_index, frame_index, side="right")) - 1
         rows = np.flatnonzero(self.row == place) if place >= 0 else np.empty(0, dtype=np.intp)
         return self.points[rows[np.argsort(self.person[rows], kind="stable")]]
+
+    def confidence(self) -> pd.DataFrame:
+        """Return how sure the model was of each person over time: the mean over the keypoints.
+
+        Returns:
+            One row a frame, by its ``time_seconds``; one column a person, by number; NaN where
+            that person was not found.
+        """
+        import pandas as pd
+
+        people, columns = np.unique(self.person, return_inverse=True)
+        values = np.full((len(self), len(people)), np.nan)
+        values[self.row, columns] = self.points[:, :, 2].mean(axis=1)
+        return pd.DataFrame(
+            values,
+            index=pd.Index(self.time_seconds, name="time_seconds"),
+            columns=pd.Index(people, name="person"),
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw :meth:`confidence`, a line a person.
+
+        Args:
+            ax: Where to draw; None makes a figure.
+
+        Returns:
+            Where it was drawn.
+
+        Raises:
+            MissingDependencyError: matplotlib is not installed.
+        """
+        from vidlab.plots.curves import draw_people
+
+        table = self.confidence()
+        return draw_people(
+            ax,
+            self.time_seconds,
+            dict(zip(np.unique(self.person).tolist(), table.to_numpy().T, strict=True)),
+            title=f"{self.title} on {self.video}",
+            ylabel="mean confidence",
+        )
 
     def mapped(self, skeleton: Skeleton | str) -> Poses:
         """Return these poses as another skeleton; see :meth:`Skeleton.mapped`."""

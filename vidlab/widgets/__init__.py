@@ -7,13 +7,15 @@
     PlayerGrid([player, other])         # several videos, in step
     Annotator("clip.mp4", ["waving"])   # marks segments, and keeps them in a CSV file
     Live(model)                         # a camera, and what models see on it now
+    Gallery(table)                      # many videos, with their labels and models' answers
 """
 
 from __future__ import annotations
 
 from vidlab.widgets.annotator import Annotator
+from vidlab.widgets.gallery import Gallery
 from vidlab.widgets.grid import PlayerGrid
 from vidlab.widgets.live import Live
 from vidlab.widgets.player import ComparisonView, Player
 
-__all__ = ["Annotator", "ComparisonView", "Live", "Player", "PlayerGrid"]
+__all__ = ["Annotator", "ComparisonView", "Gallery", "Live", "Player", "PlayerGrid"]

@@ -39,6 +39,9 @@ _GOOD_BITS, _LEAST_BITS = 0.06, 0.02
 
 _AUDIO_BITS = 64_000
 
+# Room for the line below the player.
+_NOTE_BYTES = 2_000
+
 # What a container and the limit on a second's bits add to the average.
 _SPARE = 0.9
 _MAX_TRIES = 4
@@ -88,12 +91,23 @@ def save_html(player: Player, path: str | os.PathLike[str], *, max_mb: float) ->
     if not is_number or not 0 < max_mb < math.inf:
         raise OptionError(f"max_mb must be a number of megabytes above 0; got {max_mb!r}.")
     check_writable(target)
-    told = _told(player)
-    # The rest of the page first: what it leaves is the video's. Base64 takes 4 bytes for 3.
-    no_movie = _Movie(b"", player.video.num_frames, _facts(player.video))
-    rest = len(_render(player, told, no_movie).encode())
-    movie = _movie(player, num_bytes=int((max_mb * 1e6 - rest) * 3 / 4) - 1024, max_mb=max_mb)
-    html = _render(player, told, movie).encode()
+    language = player.locale or "en"
+    texts = _TEXTS[language]
+
+    def page(note: str, kept: Sequence[str]) -> str:
+        body = f"""<main id="player-0"></main>
+<noscript>{escape(texts["script"])}</noscript>
+<footer><p>{escape(note)}</p></footer>"""
+        title = player.video.name
+        return document(body, kept, title=title, style=_STYLE, language=language)
+
+    rest = len(page("", [""]).encode())
+    kept, movie = _fitted(player, num_bytes=int(max_mb * 1e6) - rest - _NOTE_BYTES, max_mb=max_mb)
+    note = texts["kept" if movie.facts["how"] == "direct" else "encoded"].format(
+        width=movie.facts["coded_width"], height=movie.facts["coded_height"],
+        why=movie.facts["why"],
+    )  # fmt: skip
+    html = page(note, [kept]).encode()
     try:
         with atomic_write(target) as stream:
             stream.write(html)
@@ -250,7 +264,8 @@ def _answer(result: dict[str, Any], buffers: Sequence[bytes]) -> dict[str, Any]:
     return {"result": result, "buffers": [_base64(each) for each in buffers]}
 
 
-def _render(player: Player, told: dict[str, Any], movie: _Movie) -> str:
+def _kept(player: Player, told: dict[str, Any], movie: _Movie) -> str:
+    """Return what the page's player is made from, as JSON that may stand in HTML."""
     video = player.video
     times = np.ascontiguousarray(video.pts_seconds[: movie.num_frames], dtype="<f8").tobytes()
     state = {name: getattr(player, name) for name in _TRAITS} | {"playing": False, "_link": None}
@@ -261,40 +276,75 @@ def _render(player: Player, told: dict[str, Any], movie: _Movie) -> str:
         "open": _answer(movie.facts, [times, b""]),
         "read": _answer({}, [movie.data]),
     }
-    texts = _TEXTS[player.locale or "en"]
-    note = texts["kept" if movie.facts["how"] == "direct" else "encoded"].format(
-        width=movie.facts["coded_width"], height=movie.facts["coded_height"],
-        why=movie.facts["why"],
-    )  # fmt: skip
-    script = (_STATIC / "player.js").read_bytes()
-    style = (_STATIC / "player.css").read_text(encoding="utf-8")
     # "<" written as an escape: no text of a label or file ends the script early.
-    kept = json.dumps({"state": state, "answers": answers}).replace("<", "\\u003c")
+    return json.dumps({"state": state, "answers": answers}).replace("<", "\\u003c")
+
+
+def document(
+    body: str, players: Sequence[str], *, title: str, style: str, language: str = "en"
+) -> str:
+    """Return a page that needs nothing from elsewhere.
+
+    Args:
+        body: HTML, with an element ``player-0``, ``player-1`` … for each of the players.
+        players: What `kept_player` returned.
+        title: Text.
+        style: CSS, after the player's own.
+        language: Of the texts.
+    """
+    script = (_STATIC / "player.js").read_bytes()
+    own_style = (_STATIC / "player.css").read_text(encoding="utf-8")
+    kept = "\n".join(
+        f'<script type="application/json" id="kept-{number}">{each}</script>'
+        for number, each in enumerate(players)
+    )
     return f"""<!doctype html>
-<html lang="{player.locale or "en"}">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data: blob:; \
 media-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline' data:">
-<title>{escape(video.name)} · vidlab</title>
+<title>{escape(title)} · vidlab</title>
+<style>{own_style}</style>
 <style>{style}</style>
-<style>{_STYLE}</style>
 </head>
 <body>
-<main id="player"></main>
-<noscript>{escape(texts["script"])}</noscript>
-<footer><p>{escape(note)}</p></footer>
-<script type="application/json" id="kept">{kept}</script>
+{body}
+{kept}
 <script type="module">
 import {{ showOffline }} from "data:text/javascript;base64,{_base64(script)}";
-const kept = document.getElementById("kept");
-showOffline(document.getElementById("player"), JSON.parse(kept.textContent));
-kept.remove();
+for (let number = 0; number < {len(players)}; number++) {{
+  const kept = document.getElementById(`kept-${{number}}`);
+  showOffline(document.getElementById(`player-${{number}}`), JSON.parse(kept.textContent));
+  kept.remove();
+}}
 </script>
 </body>
 </html>
 """
+
+
+def kept_player(player: Player, *, num_bytes: int, max_mb: float) -> str:
+    """Return a player with its video, in at most `num_bytes`, for `document`.
+
+    Args:
+        player: The player.
+        num_bytes: What is left of the page for it.
+        max_mb: What the whole page may have, for the message.
+
+    Raises:
+        OptionError: It does not fit, however small its pictures.
+    """
+    return _fitted(player, num_bytes=num_bytes, max_mb=max_mb)[0]
+
+
+def _fitted(player: Player, *, num_bytes: int, max_mb: float) -> tuple[str, _Movie]:
+    told = _told(player)
+    # The rest first: what it leaves is the video's. Base64 takes 4 bytes for 3.
+    rest = len(_kept(player, told, _Movie(b"", player.video.num_frames, _facts(player.video))))
+    movie = _movie(player, num_bytes=int((num_bytes - rest) * 3 / 4) - 1024, max_mb=max_mb)
+    return _kept(player, told, movie), movie
 
 
 def _base64(data: bytes) -> str:

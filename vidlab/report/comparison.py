@@ -1,26 +1,24 @@
-"""A comparison as one HTML file that a person can send to a colleague.
-
-No network, no script: pictures and drawings are inside, and every text is escaped.
-"""
+"""A comparison as one HTML file that a person can send to a colleague."""
 
 from __future__ import annotations
 
 import itertools
 import os
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 
 import pandas as pd
 
 from vidlab.comparison import Comparison
-from vidlab.core.errors import OptionError
-from vidlab.core.files import as_path, atomic_write
 from vidlab.core.images import data_url, jpeg
 from vidlab.core.palette import PALETTE, ink_on
 from vidlab.core.times import clock
 from vidlab.predictions import Predictions
+from vidlab.report.page import html_table, page, write_page
 from vidlab.video import Video
+from vidlab.widgets import Player
 
 _WIDTH = 1000
 _BAND_HEIGHT = 26
@@ -28,70 +26,42 @@ _STRIP_FRAMES = 8
 _MAX_STRETCHES = 12
 _LEGEND_LABELS = 8
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --muted: #57606a; --line: #d0d7de;
-  --paper: #ffffff; --soft: #f6f8fa; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --muted: #9da7b1;
-  --line: #3d444d; --paper: #0d1117; --soft: #161b22; } }
-* { box-sizing: border-box; }
-body { font: 14px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  margin: 0 auto; max-width: 1064px; padding: 24px 32px 48px; }
-h1 { font-size: 22px; margin: 0 0 4px; overflow-wrap: anywhere; }
-h2 { font-size: 16px; margin: 32px 0 8px; }
-p { margin: 0 0 12px; color: var(--muted); }
-.strip { display: flex; gap: 4px; } .strip figure { flex: 1 1 0; min-width: 0; margin: 0; }
-.strip img { width: 100%; display: block; border-radius: 4px; }
-figcaption { font-size: 12px; color: var(--muted); font-variant-numeric: tabular-nums; }
-svg { width: 100%; height: auto; display: block; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; min-width: 100%; }
-th, td { text-align: left; padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; }
-th { color: var(--muted); font-weight: 600; white-space: nowrap; }
-td.number { text-align: right; } td img { height: 72px; border-radius: 4px; display: block; }
-.key { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin: 0 6px -1px 0; }
-.legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 8px 0 0; padding: 0;
-  list-style: none; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0; }
-dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
-"""
 
-
-def write_report(comparison: Comparison, path: str | os.PathLike[str]) -> Path:
+def write_report(
+    comparison: Comparison, path: str | os.PathLike[str], *, max_mb: float = 20.0
+) -> Path:
     """Write a self-contained HTML report of a comparison, atomically.
 
+    It holds the player with the video in it, made smaller where it does not fit.
+
     Args:
-        comparison: What to report; its pictures need its ``video``.
+        comparison: What to report; its pictures and its player need its ``video``.
         path: The ``.html`` file to write.
+        max_mb: What the file may have, in megabytes.
 
     Returns:
         The path.
 
     Raises:
-        OptionError: The file cannot be written.
+        OptionError: The file cannot be written, or the video does not fit.
     """
-    target = as_path(path)
-    html = render(comparison)
-    try:
-        with atomic_write(target) as stream:
-            stream.write(html.encode("utf-8"))
-    except OSError as error:
-        raise OptionError(f"Cannot write {str(target)!r}: {error}.") from error
-    return target
+    return write_page(path, partial(render, comparison), max_mb=max_mb)
 
 
-def render(comparison: Comparison) -> str:
+def render(comparison: Comparison, *, max_mb: float = 20.0) -> str:
     """Return the report as HTML text."""
     name = comparison.predictions[0].video
     disagreements = comparison.disagreements()
     share = (comparison.table["agree"].mean() if len(comparison) else 0.0) * 100
     stopped = sorted({item.stopped for item in comparison.predictions if item.stopped})
+    is_playable = comparison.video is not None and len(comparison) > 0
     parts = [
         f"<h1>{escape(name)}</h1>",
         f"<p>{len(comparison.names)} models, {len(comparison)} frames. They name the same label "
         f"on {share:.1f} % of the frames and part in {len(disagreements)} "
         f"stretch{'es' if len(disagreements) != 1 else ''}.</p>",
         *(f"<p><strong>Stopped early:</strong> {escape(reason)}</p>" for reason in stopped),
+        '<div id="player-0"></div>' if is_playable else "",
         _strip(comparison),
         "<h2>What each model said</h2>",
         _timeline(comparison),
@@ -106,15 +76,8 @@ def render(comparison: Comparison) -> str:
         "<h2>What was run</h2>",
         _made_by(comparison),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{escape(name)} · vidlab</title><style>{_STYLE}</style></head><body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
+    players = [Player(comparison.video, comparison)] if is_playable else []
+    return page(parts, title=name, players=players, max_mb=max_mb)
 
 
 def _picture(video: Video, frame_index: int, *, height_px: int) -> str:
@@ -234,7 +197,7 @@ def _stretches(comparison: Comparison, disagreements: pd.DataFrame) -> str:
         )
     left_out = len(disagreements) - len(shown)
     note = f"<p>The {len(shown)} widest apart of {len(disagreements)}.</p>" if left_out else ""
-    return note + _html_table(head, rows)
+    return note + html_table(head, rows)
 
 
 def _last_answers(comparison: Comparison) -> str:
@@ -245,7 +208,7 @@ def _last_answers(comparison: Comparison) -> str:
             f"{escape(str(row.label))} {row.probability:.3f}" for row in last.head(3).itertuples()
         )
         rows.append([escape(name), answer])
-    return _html_table(["model", "top labels and probabilities"], rows)
+    return html_table(["model", "top labels and probabilities"], rows)
 
 
 def _latency(comparison: Comparison) -> str:
@@ -261,7 +224,7 @@ def _latency(comparison: Comparison) -> str:
         ]
         for row in comparison.latency.to_dict("records")
     ]
-    return _html_table(
+    return html_table(
         ["model", "median", "95th percentile", "frames a call", "first call", "threads", "runtime"],
         rows,
     )
@@ -293,14 +256,4 @@ def _weights_line(item: Predictions) -> str:
     return (
         f"{model.get('weights_file')} (SHA-256 {str(model.get('weights_sha256'))[:16]}…), "
         f"{size.get('width_px')}x{size.get('height_px')} px, {size.get('resize')}, {fps} fps"
-    )
-
-
-def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; cells are HTML already, heads are text."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
-        f'<div class="scroll"><table><thead><tr>{top}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
     )
