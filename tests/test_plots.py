@@ -186,6 +186,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 @pytest.fixture(autouse=True)
 def _no_figure_stays() -> Iterator[None]:
+    pyplot.close("all")  # those of other tests
     yield
     pyplot.close("all")
 

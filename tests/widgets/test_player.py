@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import gc
 import io
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -614,3 +616,12 @@ def test_the_module_names_no_framework() -> None:
             for alias in node.names
         }
         assert not names & {"torch", "tensorflow", "matplotlib"}
+
+
+def test_a_closed_player_is_let_go() -> None:
+    player = Player(vl.sample_videos()["squat"])
+    kept = weakref.ref(player)
+    player.close()
+    del player
+    gc.collect()
+    assert kept() is None

@@ -170,8 +170,9 @@ class Player(anywidget.AnyWidget):
         >>> player.export("labelled.mp4")             # doctest: +SKIP
     """
 
-    _esm = _STATIC / "player.js"
-    _css = _STATIC / "player.css"
+    # Of files anywidget would keep every player alive, to renew it when they change.
+    _esm = (_STATIC / "player.js").read_text("utf-8")
+    _css = (_STATIC / "player.css").read_text("utf-8")
 
     frame_index = _Whole(0, help="Frame on screen, 0-based.").tag(sync=True)
     time_seconds = _Number(0.0, help="Timestamp of the frame on screen.").tag(sync=True)
