@@ -387,7 +387,7 @@ def test_a_font_that_is_not_there_is_told_once_and_how_to_get_it(
     fonts._path_for.cache_clear()
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        ax = results["Comparison"].plot(language="ko")  # type: ignore[attr-defined]
+        ax = results["Comparison"].plot(language="ko")
     fonts._path_for.cache_clear()
     ours = [str(each.message) for each in told if "No installed font" in str(each.message)]
     assert len(ours) == 1
@@ -403,19 +403,19 @@ def test_an_unknown_language_is_refused_before_there_is_a_figure(
     name: str, results: dict[str, object]
 ) -> None:
     with pytest.raises(OptionError, match=r"'kr'.*Did you mean 'ko'"):
-        results[name].plot(language="kr")  # type: ignore[attr-defined]
+        results[name].plot(language="kr")
     assert not pyplot.get_fignums()
 
 
 def test_colours_are_the_labels_own_in_any_language(results: dict[str, object]) -> None:
     both = results["Comparison"]
     for language in (None, "ko"):
-        legend = both.plot(language=language).get_legend()  # type: ignore[attr-defined]
+        legend = both.plot(language=language).get_legend()
         shades = {
             text.get_text(): to_hex(handle.get_facecolor()).upper()
             for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)
         }
-        for label in both.table["label_torch"].value_counts().index[:3]:  # type: ignore[attr-defined]
+        for label in both.table["label_torch"].value_counts().index[:3]:
             name = f"{PALETTE.letter_of(label)}  {plots.shown(translated(label, language))}"
             assert shades[name] == PALETTE.color_of(label)
 
@@ -449,8 +449,8 @@ def test_the_heat_map_holds_the_labels_most_probable_on_average() -> None:
 
 def test_the_timeline_is_as_high_as_the_top_label_is_probable(results: dict[str, object]) -> None:
     preds = results["Predictions"]
-    ax = preds.plot(kind="timeline")  # type: ignore[attr-defined]
-    top = preds.top1()  # type: ignore[attr-defined]
+    ax = preds.plot(kind="timeline")
+    top = preds.top1()
     drawn = {to_hex(patch.get_facecolor()).upper(): patch.get_data() for patch in ax.patches}
     assert len(drawn) == top["label"].nunique()
     for label, rows in top.groupby("label"):
@@ -458,24 +458,24 @@ def test_the_timeline_is_as_high_as_the_top_label_is_probable(results: dict[str,
         assert np.flatnonzero(np.isfinite(heights)).tolist() == rows.index.tolist()
         np.testing.assert_array_equal(heights[rows.index], rows["probability"])
     with pytest.raises(OptionError, match=r"kind must be .*Did you mean 'timeline'"):
-        preds.plot(kind="timelines")  # type: ignore[attr-defined]
+        preds.plot(kind="timelines")
 
 
 def test_a_lane_a_model_over_their_divergence(results: dict[str, object]) -> None:
     both = results["Comparison"]
-    ax = both.plot()  # type: ignore[attr-defined]
+    ax = both.plot()
     *bands, strip = [patch.get_data() for patch in ax.patches]
-    for row, name in enumerate(both.names):  # type: ignore[attr-defined]
+    for row, name in enumerate(both.names):
         lane = [band for band in bands if band.baseline == row - 0.4]
         covered = sum(np.isfinite(band.values).astype(int) for band in lane)
         assert (covered == 1).all()
-        assert len(lane) == both.table[f"label_{name}"].nunique()  # type: ignore[attr-defined]
+        assert len(lane) == both.table[f"label_{name}"].nunique()
     heights = (strip.baseline - strip.values) / 0.8
-    divergence = both.divergence  # type: ignore[attr-defined]
+    divergence = both.divergence
     np.testing.assert_allclose(heights, divergence / divergence.max(), atol=1e-5)
     assert f"{divergence.max():.2g} nats" in ax.get_yticklabels()[-1].get_text()
     names = [text.get_text() for text in ax.get_yticklabels()][:-1]
-    assert names == both.names  # type: ignore[attr-defined]
+    assert names == both.names
     assert ax.yaxis_inverted()
 
 
@@ -506,7 +506,7 @@ def test_where_there_is_nothing_to_draw_that_is_said(results: dict[str, object])
         known._clips,
         known.probabilities,
         labels=known.labels,
-        title="it",  # type: ignore[attr-defined]
+        title="it",
     )
     with pytest.raises(PredictionsError, match="What it took is not known"):
         Study({"it": unmeasured}).plot()
@@ -528,8 +528,8 @@ def test_the_reliability_curve_leaves_out_empty_bins() -> None:
 
 def test_agreement_is_written_into_its_cells(results: dict[str, object]) -> None:
     for name in ("Comparison", "Study"):
-        ax = results[name].plot_agreement()  # type: ignore[attr-defined]
-        table = results[name].agreement  # type: ignore[attr-defined]
+        ax = results[name].plot_agreement()
+        table = results[name].agreement
         cells = {text.get_position(): float(text.get_text()) for text in ax.texts}
         expected = {(c, r): share for (r, c), share in np.ndenumerate(table.to_numpy())}
         assert cells == pytest.approx(expected, abs=0.0051)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
+_TABLE_SUFFIXES = (".parquet", ".csv")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
@@ -238,7 +240,7 @@ def _predict(options: argparse.Namespace) -> int:
     from vidlab.video import Video
 
     if options.out is not None:
-        _check_suffix(options.out, (".parquet", ".csv"))
+        _check_suffix(options.out, _TABLE_SUFFIXES)
         if len(options.videos) > 1:
             raise OptionError("--out takes one video; run one command per video, or use --json.")
         check_writable(options.out)
@@ -298,12 +300,7 @@ def _compare(options: argparse.Namespace) -> int:
     from vidlab.comparison import compare
     from vidlab.report import write_report
 
-    if options.report is not None:
-        _check_suffix(options.report, (".html", ".htm"))
-        check_writable(options.report)
-    if options.out is not None:
-        _check_suffix(options.out, (".parquet", ".csv"))
-        check_writable(options.out)
+    _check_outputs(options)
     models = [_load(name, options) for name in options.models]
     comparison = compare(
         options.video, models, fps=_fps(options.fps), recipe=options.recipe,
@@ -327,12 +324,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from vidlab.evaluation import evaluate
     from vidlab.report import write_study_report
 
-    if options.report is not None:
-        _check_suffix(options.report, (".html", ".htm"))
-        check_writable(options.report)
-    if options.out is not None:
-        _check_suffix(options.out, (".parquet", ".csv"))
-        check_writable(options.out)
+    _check_outputs(options)
     study = evaluate([_load(name, options) for name in options.models], _labelled(options.data))
     shown = study.table.drop(columns=["num_threads", "runtime"], errors="ignore")
     print(shown.to_string(index=False, float_format="%.3f", na_rep=""))
@@ -498,6 +490,14 @@ def _fps(text: str | None) -> Any:
         return float(text)
     except ValueError:
         raise OptionError(f'--fps takes a number or "source"; got {text!r}.') from None
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse a report or a table that could not be written, before the work is done."""
+    for path, allowed in ((options.report, (".html", ".htm")), (options.out, _TABLE_SUFFIXES)):
+        if path is not None:
+            _check_suffix(path, allowed)
+            check_writable(path)
 
 
 def _check_suffix(path: Path, allowed: tuple[str, ...]) -> None:

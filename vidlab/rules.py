@@ -41,6 +41,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import LabelMapError, OptionError, PredictionsError, did_you_mean
 from vidlab.core.labels import LabelMap
+from vidlab.core.numbers import is_number
 from vidlab.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Rule:
             _check_text(self.model, "model")
         if self.name is not None:
             _check_text(self.name, "name")
-        if not _is_number(self.probability) or not 0 <= self.probability <= 1:
+        if not is_number(self.probability) or not 0 <= self.probability <= 1:
             raise OptionError(
                 f"probability must be a number between 0 and 1; got {self.probability!r}."
             )
@@ -277,7 +278,7 @@ class Watcher:
                 not one probability per label.
         """
         followers = self._of(title)
-        if not _is_number(time_seconds) or not self._last_seconds[title] <= time_seconds < math.inf:
+        if not is_number(time_seconds) or not self._last_seconds[title] <= time_seconds < math.inf:
             raise OptionError(
                 f"Times never fall back: {title} answered at {time_seconds!r} s, which must be "
                 f"finite and not before {self._last_seconds[title]} s."
@@ -661,14 +662,10 @@ def _check_text(value: object, what: str) -> None:
         raise OptionError(f"{what} must be a text that is not blank; got {value!r:.200}.")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-
-
 def _seconds(value: object, what: str) -> float:
     """Return `value` as a float, and refuse what is no time that can pass."""
-    if not _is_number(value) or not 0 <= value < math.inf:  # type: ignore[operator]
+    if not is_number(value) or not 0 <= value < math.inf:
         raise OptionError(
             f"{what} must be a number of seconds, finite and not negative; got {value!r}."
         )
-    return abs(float(value))  # type: ignore[arg-type]
+    return abs(float(value))

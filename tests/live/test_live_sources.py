@@ -74,7 +74,7 @@ class Watch:
         return self.source.pictures(self.stop, self.say)
 
     def take(self, num: int) -> list[Picture]:
-        with closing(self.pictures()) as pictures:  # type: ignore[type-var]
+        with closing(self.pictures()) as pictures:
             return list(itertools.islice(pictures, num))
 
     @property
@@ -376,7 +376,7 @@ def test_a_reader_that_leaves_takes_the_thread_along(site, ts):
     )
     next(pictures)
     assert live_threads() == ["vidlab-live-source"]
-    pictures.close()  # type: ignore[attr-defined]
+    pictures.close()
     assert live_threads() == []
 
 

@@ -190,7 +190,7 @@ def test_what_is_no_probability_is_refused() -> None:
     with pytest.raises(OptionError, match="num_bins must be a positive whole number; got 0"):
         metrics.reliability(probabilities, truth, num_bins=0)
     with pytest.raises(OptionError, match="binning must be"):
-        metrics.reliability(probabilities, truth, binning="depth")  # type: ignore[arg-type]
+        metrics.reliability(probabilities, truth, binning="depth")
     with pytest.raises(PredictionsError, match="time_seconds 3, values 200"):
         metrics.by_second([0, 1, 2], truth)
     with pytest.raises(PredictionsError, match="got nan in row 1"):

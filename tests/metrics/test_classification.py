@@ -105,7 +105,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         metrics.top_k_accuracy(probabilities, truth.astype(float))
     for k in (0, 1.5, True):
         with pytest.raises(OptionError, match="k must be a positive whole number"):
-            metrics.top_k_accuracy(probabilities, truth, k=k)  # type: ignore[arg-type]
+            metrics.top_k_accuracy(probabilities, truth, k=k)
     with pytest.raises(PredictionsError, match="truth 60, predicted 59"):
         metrics.confusion_matrix(truth, truth[1:], num_classes=7)
     with pytest.raises(PredictionsError, match="What was predicted has the class id 6"):

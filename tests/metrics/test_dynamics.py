@@ -88,7 +88,7 @@ def test_answers_that_make_no_sense_are_refused() -> None:
         metrics.agreement([0, -1], 0)
     for whole in (-1, 0.5, "running"):
         with pytest.raises(PredictionsError, match="whole_id is a class id"):
-            metrics.agreement([0, 1], whole)  # type: ignore[arg-type]
+            metrics.agreement([0, 1], whole)
     for hold in (-1.0, math.nan, "1"):
         with pytest.raises(OptionError, match="hold_seconds must be a number from 0 on"):
-            metrics.time_to_stable([0.0], [0], hold_seconds=hold)  # type: ignore[arg-type]
+            metrics.time_to_stable([0.0], [0], hold_seconds=hold)

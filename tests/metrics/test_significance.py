@@ -274,7 +274,7 @@ def test_rows_and_options_that_make_no_sense_are_refused() -> None:
         metrics.cluster_bootstrap(mean, ["a", "b"])
     for unnamed in (["a", None, "b"], [1.0, math.nan, 2.0]):
         with pytest.raises(PredictionsError, match="some have no name"):
-            metrics.cluster_bootstrap(mean, unnamed)  # type: ignore[arg-type]
+            metrics.cluster_bootstrap(mean, unnamed)
     with pytest.raises(PredictionsError, match=r"got \[1, 3\]"):
         metrics.cluster_bootstrap(mean, [["a", "b", "c"]])
     for confidence in (0, 1, 95, math.nan):
@@ -283,7 +283,7 @@ def test_rows_and_options_that_make_no_sense_are_refused() -> None:
     with pytest.raises(OptionError, match="num_resamples must be"):
         metrics.cluster_bootstrap(mean, list("abc"), num_resamples=0)
     with pytest.raises(OptionError, match="method must be"):
-        metrics.cluster_bootstrap(mean, list("abc"), method="basic")  # type: ignore[arg-type]
+        metrics.cluster_bootstrap(mean, list("abc"), method="basic")
     for values in ([], [np.nan], [[1.0]], ["one"]):
         with pytest.raises(PredictionsError, match="Values are"):
             metrics.mean_of(values)

@@ -338,7 +338,7 @@ def test_opened_rows_are_told_until_it_is_stopped(show: Callable[..., Any]) -> N
     shown.on_open(fail)
     assert "ValueError: not in my house" in page.reason("open", 0)
     with pytest.raises(OptionError, match="on_open takes a function of the row; got 'print'"):
-        shown.on_open("print")  # type: ignore[arg-type]
+        shown.on_open("print")
 
 
 ANYTHING = st.recursive(
@@ -366,7 +366,7 @@ ANYTHING = st.recursive(
 def test_no_message_raises_into_the_kernel(messages: list[Any]) -> None:
     shown = Gallery(pd.DataFrame({"video": ["nothing.mp4", None]}))
     heard: list[dict[str, Any]] = []
-    shown.send = lambda content, buffers=None: heard.append(content)  # type: ignore[method-assign]
+    shown.send = lambda content, buffers=None: heard.append(content)
     try:
         for content in messages:
             shown._handle_custom_msg(content, [])

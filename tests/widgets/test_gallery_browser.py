@@ -165,7 +165,7 @@ def show(chromium: Browser) -> Iterator[Show]:
         def hear() -> list[Any]:
             return [said.get() for _ in range(said.qsize())]
 
-        gallery.send = send  # type: ignore[method-assign]
+        gallery.send = send
         page = chromium.new_page(
             viewport={"width": width, "height": height}, has_touch=has_touch, locale="en-US"
         )
@@ -628,7 +628,7 @@ gallery""",
     expect(roots).to_have_count(2)
     root = roots.first
     root.scroll_into_view_if_needed()
-    view = GalleryPage(None, notebook.page)  # type: ignore[arg-type]
+    view = GalleryPage(None, notebook.page)
     view.wait_pictures()
     scroller = root.get_by_role("listbox")
     assert scroller.bounding_box()["height"] == pytest.approx(558, abs=2)

@@ -303,7 +303,7 @@ def test_what_a_callback_raises_ends_the_run_and_is_shown(
     wait_until(lambda: not live_threads())
     assert not live.running
     with pytest.raises(OptionError, match="on_event takes a function"):
-        live.on_event("print")  # type: ignore[arg-type]
+        live.on_event("print")
 
 
 ANYTHING = st.recursive(
@@ -338,7 +338,7 @@ KINDS = ("hello", "bye", "start", "stop", "reset", "frame", "told", "ack", "nons
 def test_no_message_raises_into_the_kernel(messages: list[Any], buffers: list[Any]) -> None:
     live = Live(ArithmeticModel())
     heard: list[dict[str, Any]] = []
-    live.send = lambda content, buffers=None: heard.append(content)  # type: ignore[method-assign]
+    live.send = lambda content, buffers=None: heard.append(content)
     try:
         for content in messages:
             live._handle_custom_msg(content, buffers)

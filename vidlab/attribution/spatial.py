@@ -95,7 +95,7 @@ def spatial_occlusion(
     seen = see(source, model, rate_for(model, fps))
     if frame_index is None:
         place, span = None, slice(None)
-        ask: Ask = lambda frames: answers(model, frames)[1]  # noqa: E731
+        ask = _asking_about_all(model)
     else:
         place = int(np.searchsorted(seen.frame_index, frame_index, side="right")) - 1
         span = slice(place, place + 1)
@@ -126,6 +126,11 @@ def spatial_occlusion(
         probability=float(answer[class_id]),
         top=float(values.max()),
     )
+
+
+def _asking_about_all(model: Model) -> Ask:
+    """Return what asks about all frames at once."""
+    return lambda frames: answers(model, frames)[1]
 
 
 def _asking_about(model: Model, pixels: NDArray[np.float32], place: int) -> Ask:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 
 from vidlab.core.errors import OptionError
-from vidlab.sharing.segments import Segment, as_predictions, is_number
+from vidlab.core.numbers import is_number
+from vidlab.sharing.segments import Segment, as_predictions
 
 
 def frame_rates(
@@ -71,4 +72,4 @@ def _known_rates(given: object) -> dict[str, object]:
 
 
 def _is_rate(value: object) -> bool:
-    return is_number(value) and 0 < value < math.inf  # type: ignore[operator]
+    return is_number(value) and 0 < value < math.inf

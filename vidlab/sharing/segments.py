@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, PredictionsError, did_you_mean
+from vidlab.core.numbers import is_number
 from vidlab.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -206,11 +207,6 @@ def _is_nothing(value: Any) -> bool:
     import pandas as pd
 
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-
-
-def is_number(value: object) -> bool:
-    """Return whether `value` is a number, and not a truth value."""
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
 def as_predictions(given: object) -> list[Predictions]:
