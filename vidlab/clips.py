@@ -4,8 +4,8 @@ They come from
 
 * a folder of class folders, ``folder/<label>/*.mp4``;
 * a CSV file, or a table, of segments: ``video, start_seconds, end_seconds, label``, times on the
-  video's own clock, half-open, left empty for the video's start or end; in a CSV file `video` is
-  relative to the file's folder;
+  video's own clock, half-open, left empty for the video's start or end, or without the two where
+  every video is one clip; in a CSV file `video` is relative to the file's folder;
 * a torch ``Dataset`` of ``(frames, class id)`` with the class labels as its ``labels`` or, as in
   torchvision, its ``classes``.
 
@@ -94,6 +94,7 @@ class Clip:
         times: Start and end of each segment, in seconds; NaN for an item of a dataset.
         labels: Label of each segment, in order.
         ends: Number of frames up to each segment's end.
+        elapsed_seconds: From the clip's start to each frame; None for an item of a dataset.
     """
 
     video: str
@@ -101,6 +102,7 @@ class Clip:
     times: tuple[tuple[float, float], ...]
     labels: tuple[str, ...]
     ends: tuple[int, ...]
+    elapsed_seconds: tuple[float, ...] | None = None
 
     @property
     def num_frames(self) -> int:
@@ -302,6 +304,10 @@ def _segments_of_folder(folder: Path) -> list[Segment]:
 
 def _segments_of_table(table: pd.DataFrame, *, folder: Path, what: str) -> list[Segment]:
     columns = [str(column) for column in table.columns]
+    is_timed = any(column.lower().startswith(("start", "end")) for column in columns)
+    if not is_timed and {"video", "label"} <= set(columns):  # whole videos
+        table = table.assign(start_seconds=None, end_seconds=None)
+        columns += ["start_seconds", "end_seconds"]
     missing = [column for column in SEGMENT_COLUMNS if column not in columns]
     if missing:
         raise DatasetError(
@@ -502,6 +508,7 @@ class SegmentClips(Clips):
                 times=tuple(times for times, _, _ in parts),
                 labels=tuple(label for _, label, _ in parts),
                 ends=tuple(end for _, _, end in parts),
+                elapsed_seconds=tuple(np.maximum(pts[indices] - start, 0.0).tolist()),
             )
         )
 

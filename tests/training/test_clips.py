@@ -229,6 +229,36 @@ def test_a_table_needs_its_columns_and_a_row() -> None:
         read_segments(pd.DataFrame(columns=columns))
 
 
+def test_whole_videos_need_no_times(tmp_path: Path) -> None:
+    path = tmp_path / "clips.csv"
+    path.write_text("label,video\nwave,a.mp4\n", encoding="utf-8")
+    whole = Segment(video=tmp_path / "a.mp4", name="a.mp4", label="wave")
+    assert read_segments(path) == [whole]
+    assert read_segments(pd.DataFrame({"video": ["a"], "label": ["x"]}))[0].end_seconds is None
+    # Of a column that is only called otherwise, nobody may think that it was followed.
+    for wrong in ("start", "End (s)", "end_second"):
+        path.write_text(f"video,label,{wrong}\na.mp4,wave,3\n", encoding="utf-8")
+        with pytest.raises(DatasetError, match=r"lacks the columns start_seconds, end_seconds"):
+            read_segments(path)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "vfr", "offset"])
+def test_elapsed_time_is_that_of_the_frames(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / ("a.mkv" if kind == "offset" else "a.mp4")
+    make_video(path, kind=kind)
+    prepare = Preprocessing(height_px=8, width_px=8)  # every frame
+    clips = SegmentClips([Segment(video=path, name="a", label="x")], prepare)
+    video = vl.Video(path)
+    np.testing.assert_allclose(
+        clips.clips[0].elapsed_seconds, video.pts_seconds - video.pts_seconds[0]
+    )
+    # From the segment's start, when the first picture had been on screen for a while already.
+    start = float(video.pts_seconds[2]) + 0.001
+    part = Segment(video=path, name="a", label="x", start_seconds=start)
+    elapsed = SegmentClips([part], prepare).clips[0].elapsed_seconds
+    np.testing.assert_allclose(elapsed, np.maximum(video.pts_seconds[2:] - start, 0))
+
+
 def test_data_of_another_kind_is_refused() -> None:
     with pytest.raises(DatasetError, match="got int"):
         open_clips(7, PREPARE)

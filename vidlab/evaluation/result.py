@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vidlab import metrics
 from vidlab.clips import problems_table
 from vidlab.core.errors import DatasetError, ModelError, PredictionsError
-from vidlab.core.label_names import translated
+from vidlab.core.label_names import translate_labels
 from vidlab.core.labels import LabelMap
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class Cost:
         ms_per_frame: Computing time, without reading and scaling: the median over the clips, the
             first of which, where runtimes warm up, is left out if there are others.
         size_mb: Its weights on disk; NaN for a network of the user's own.
+        memory_mb: The most that a process of its own has which runs it, runtime and all; NaN where
+            that was not measured.
         num_threads: Threads it computed with.
         runtime: Library and version.
     """
@@ -35,6 +37,7 @@ class Cost:
     size_mb: float
     num_threads: int
     runtime: str
+    memory_mb: float = float("nan")
 
 
 class Evaluation:
@@ -49,6 +52,8 @@ class Evaluation:
         answers: What was answered on the way, one row an answer: ``clip`` (number of the row),
             ``elapsed_seconds`` (from the clip's start), ``class_id`` (the most probable) and its
             ``probability``; None where only the end is known.
+        mean_probabilities: The mean over all answers to each clip, float32
+            ``[num_clips, num_classes]``; None where it is not known.
         cost: What it took.
 
     Attributes:
@@ -57,6 +62,7 @@ class Evaluation:
         title: As given.
         problems: As given.
         answers: As given.
+        mean_probabilities: As given.
         cost: As given.
         truth: Class id of each clip, int64 ``[num_clips]``.
     """
@@ -70,10 +76,12 @@ class Evaluation:
         title: str,
         problems: pd.DataFrame | None = None,
         answers: pd.DataFrame | None = None,
+        mean_probabilities: NDArray[np.float32] | None = None,
         cost: Cost | None = None,
     ) -> None:
         self.labels = labels
         self.answers = answers
+        self.mean_probabilities = mean_probabilities
         self.cost = cost
         self.title = title
         self.probabilities = np.asarray(probabilities, dtype=np.float32)
@@ -82,6 +90,11 @@ class Evaluation:
             raise DatasetError(
                 f"An evaluation needs clips, and probabilities [{len(clips)}, {len(labels)}]; got "
                 f"{list(self.probabilities.shape)}."
+            )
+        if mean_probabilities is not None and mean_probabilities.shape != self.probabilities.shape:
+            raise DatasetError(
+                f"The mean over the answers needs a row for each clip, "
+                f"{list(self.probabilities.shape)}; got {list(mean_probabilities.shape)}."
             )
         # Not greater than any other, NaN would count as right.
         broken = np.flatnonzero(~np.isfinite(self.probabilities).all(axis=1))
@@ -220,6 +233,73 @@ class Evaluation:
         table[columns] = np.array(rows, dtype=np.float64)
         return table
 
+    def streaming(self) -> pd.DataFrame:
+        """Return what was said of each clip at its start, at its end, and on average.
+
+        The last answer of a stream model is the one of the same network to the whole clip in one
+        call: what it sees is in the state, however the clip is split. The mean over the answers is
+        what others make of a clip, with frames in it of which little had been seen.
+
+        Returns:
+            One row a clip: ``video, start_seconds, end_seconds, label``; ``first_label,
+            end_label, mean_label``, of the first answer, the last one, and the mean probabilities
+            over all; whether each is right, ``first_correct, end_correct, mean_correct``;
+            ``seconds_to_right``, from the clip's start to the first answer from which on all are
+            right (NaN where the last one is not); and ``stable_share``, the share of the time from
+            first to last answer that was gone by when the label stayed, 0 where it never changed.
+
+        Raises:
+            PredictionsError: Only the clips' ends are known, or no mean over the answers.
+        """
+        if self.mean_probabilities is None:
+            raise PredictionsError(
+                f"Of {self.title} no mean over the answers to a clip is known; evaluate it with "
+                "vidlab.evaluate, which keeps it."
+            )
+        said = {"first": [], "end": [], "mean": self.mean_probabilities.argmax(axis=1)}
+        times = []
+        for clip, answers in self._on_the_way().groupby("clip", sort=True):
+            ids, seconds = answers["class_id"].to_numpy(), answers["elapsed_seconds"].to_numpy()
+            said["first"].append(ids[0])
+            said["end"].append(ids[-1])
+            stable = metrics.time_to_stable(seconds, ids)
+            length = seconds[-1] - seconds[0]
+            times.append(
+                (
+                    stable if ids[-1] == self.truth[int(str(clip))] else np.nan,
+                    (stable - seconds[0]) / length if length > 0 else 0.0,
+                )
+            )
+        table = self._clips.copy()
+        names = np.array(list(self.labels), dtype=object)
+        for which, ids in said.items():
+            table[f"{which}_label"] = pd.Series(names[ids], dtype="str")
+        for which, ids in said.items():
+            table[f"{which}_correct"] = ids == self.truth
+        table[["seconds_to_right", "stable_share"]] = np.array(times, dtype=np.float64)
+        return table
+
+    def streaming_summary(self) -> dict[str, float]:
+        """Return :meth:`streaming` in a few figures.
+
+        Returns:
+            ``first_top1, end_top1, mean_top1``, the shares of the clips of which the first answer,
+            the last and the mean are right; ``mean_agreement``, of which last and mean are the
+            same; the medians ``seconds_to_right``, over the clips that come right (NaN where none
+            does), and ``stable_share``.
+
+        Raises:
+            PredictionsError: Only the clips' ends are known, or no mean over the answers.
+        """
+        table = self.streaming()
+        return {
+            **{f"{which}_top1": float(table[f"{which}_correct"].mean())
+               for which in ("first", "end", "mean")},
+            "mean_agreement": float((table["end_label"] == table["mean_label"]).mean()),
+            "seconds_to_right": float(table["seconds_to_right"].median()),
+            "stable_share": float(table["stable_share"].median()),
+        }  # fmt: skip
+
     def _on_the_way(self) -> pd.DataFrame:
         if self.answers is None:
             raise PredictionsError(
@@ -228,12 +308,12 @@ class Evaluation:
             )
         return self.answers
 
-    def plot(self, ax: Axes | None = None, *, language: str | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None, *, labels: str | None = None) -> Axes:
         """Draw the confusion matrix: true labels down, predicted ones across, shares of a row.
 
         Args:
             ax: Where to draw; None makes a figure.
-            language: To write the labels in, such as ``"ko"``; None leaves them as they are.
+            labels: Language to write them in, such as ``"ko"``; None leaves them as they are.
 
         Returns:
             Where it was drawn.
@@ -249,7 +329,7 @@ class Evaluation:
         return draw_matrix(
             ax,
             counts / np.maximum(counts.sum(axis=1, keepdims=True), 1),
-            [translated(label, language) for label in table.index],
+            translate_labels(table.index.to_list(), labels=labels),
             [[str(number or "") for number in row] for row in counts],
             title=f"{self.title}: {self.top1:.1%} of {len(self)} clips",
             rows="label",

@@ -19,6 +19,8 @@ from vidlab.core.probabilities import softmax
 from vidlab.evaluation.result import Cost, Evaluation
 from vidlab.evaluation.study import Study, check_same_labels
 from vidlab.models.base import LoadedModel, Model, check_model
+from vidlab.models.lookup import weights_bytes
+from vidlab.models.memory import peak_memory_mb
 
 At = Literal["end", "mean"]
 
@@ -28,7 +30,12 @@ _READ_FRAMES = 64
 
 @overload
 def evaluate(
-    model: LoadedModel, data: object, *, at: At | None = ..., progress: bool = ...
+    model: LoadedModel,
+    data: object,
+    *,
+    at: At | None = ...,
+    memory: bool = ...,
+    progress: bool = ...,
 ) -> Evaluation: ...
 
 
@@ -38,6 +45,7 @@ def evaluate(
     data: object,
     *,
     at: At | None = ...,
+    memory: bool = ...,
     progress: bool = ...,
 ) -> Study: ...
 
@@ -47,6 +55,7 @@ def evaluate(
     data: object,
     *,
     at: At | None = None,
+    memory: bool = False,
     progress: bool = True,
 ) -> Evaluation | Study:
     """Ask a model, or several, for the label of every clip, and count.
@@ -63,6 +72,8 @@ def evaluate(
         at: ``"end"`` takes the answer after the last frame (of a clip model: to the last piece),
             ``"mean"`` the mean probabilities over all answers. None takes the end for stream
             models, the mean for clip models.
+        memory: Measure what each model takes of it too, which opens each once more, in a process of
+            its own: some seconds a model.
         progress: Show a progress bar.
 
     Returns:
@@ -78,14 +89,17 @@ def evaluate(
     if at not in (None, "end", "mean"):
         raise OptionError(f'at must be "end", "mean" or None; got {at!r}.')
     if isinstance(model, LoadedModel):
-        return _evaluate(check_model(model), data, at, progress=progress)
+        return _evaluate(check_model(model), data, at, memory=memory, progress=progress)
     named = dict(model) if isinstance(model, Mapping) else _named(model)
     if not named:
         raise OptionError("At least one model is needed; got none.")
     checked = {str(name): check_model(each) for name, each in named.items()}
     check_same_labels(checked)
     return Study(
-        {name: _evaluate(each, data, at, progress=progress) for name, each in checked.items()}
+        {
+            name: _evaluate(each, data, at, memory=memory, progress=progress)
+            for name, each in checked.items()
+        }
     )
 
 
@@ -97,12 +111,14 @@ def _named(models: Sequence[LoadedModel]) -> dict[str, LoadedModel]:
     return dict(zip(names, models, strict=True))
 
 
-def _evaluate(model: Model, data: object, at: At | None, *, progress: bool) -> Evaluation:
+def _evaluate(
+    model: Model, data: object, at: At | None, *, memory: bool, progress: bool
+) -> Evaluation:
     is_at_end = model.card.kind == "stream" if at is None else at == "end"
     clips = open_clips(data, model.preprocessing, progress=progress)
     clips.check_labels(model.labels)
     chosen: list[int] = []
-    rows, on_the_way, latencies = [], [], []
+    rows, means, on_the_way, latencies = [], [], [], []
     for index in progress_bar(
         range(len(clips)), desc="evaluating", unit="clip", disable=not progress
     ):
@@ -115,7 +131,8 @@ def _evaluate(model: Model, data: object, at: At | None, *, progress: bool) -> E
         on_the_way.append(_tidy(len(chosen), probabilities, answered.elapsed_seconds))
         latencies.append(answered.ms_per_frame)
         chosen.append(index)
-        rows.append(probabilities[-1] if is_at_end else probabilities.mean(axis=0))
+        means.append(probabilities.mean(axis=0))
+        rows.append(probabilities[-1] if is_at_end else means[-1])
     if len(chosen) * 2 < len(clips):
         raise DatasetError(
             f"{len(clips) - len(chosen)} of {len(clips)} clips cannot be read, such as "
@@ -129,7 +146,8 @@ def _evaluate(model: Model, data: object, at: At | None, *, progress: bool) -> E
         title=model.title,
         problems=problems_table(clips.problems),
         answers=pd.concat(on_the_way, ignore_index=True),
-        cost=_cost(model, latencies),
+        mean_probabilities=np.stack(means),
+        cost=_cost(model, latencies, memory=memory),
     )
 
 
@@ -153,16 +171,12 @@ def _answers(model: Model, clips: Clips, index: int) -> _Answered:
     num_frames = clip.num_frames
     calls = _stream if model.card.answers_every_frame else _pieces
     logits, frames, seconds = zip(*calls(model, clips, index, num_frames), strict=True)
-    # Frames of a dataset have no times: the model's own rate tells.
-    length = clip.times[-1][1] - clip.times[0][0]
-    step = (
-        length / num_frames
-        if np.isfinite(length)
-        else 1.0 / (model.preprocessing.frame_rate or 1.0)
-    )
+    elapsed = clip.elapsed_seconds
+    if elapsed is None:  # of a dataset: the model's own rate tells
+        elapsed = tuple(np.arange(num_frames) / (model.preprocessing.frame_rate or 1.0))
     return _Answered(
         logits=np.concatenate(logits),
-        elapsed_seconds=np.concatenate(frames) * step,
+        elapsed_seconds=np.asarray(elapsed)[np.concatenate(frames)],
         ms_per_frame=1000.0 * sum(seconds) / num_frames,
     )
 
@@ -206,13 +220,13 @@ def _tidy(
     )
 
 
-def _cost(model: Model, latencies: Sequence[float]) -> Cost:
+def _cost(model: Model, latencies: Sequence[float], *, memory: bool) -> Cost:
     warm = latencies[1:] or latencies
-    known = {variant.name: variant.size_bytes for variant in model.card.variants}
-    size_bytes = known.get(model.variant)
+    opening = model.opening
     return Cost(
         ms_per_frame=float(np.median(warm)),
-        size_mb=size_bytes / 1e6 if size_bytes else float("nan"),
+        size_mb=weights_bytes(opening.path) / 1e6 if opening is not None else float("nan"),
+        memory_mb=peak_memory_mb(model) if memory else float("nan"),
         num_threads=model.num_threads,
         runtime=model.provenance.runtime,
     )

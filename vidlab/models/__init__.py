@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vidlab.models.base import LoadedModel, Model
+from vidlab.models.baseline import single_frames
 from vidlab.models.card import ModelCard
 from vidlab.models.choosing import time_models
 from vidlab.models.loading import default_model, list_models, load_model
@@ -16,5 +17,6 @@ __all__ = [
     "default_model",
     "list_models",
     "load_model",
+    "single_frames",
     "time_models",
 ]

@@ -8,7 +8,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from vidlab.core.labels import LabelMap
 from vidlab.core.probabilities import softmax
 from vidlab.models.card import ModelCard
 from vidlab.transforms import Preprocessing
+
+if TYPE_CHECKING:
+    from vidlab.models.opening import Opening
 
 State = Any
 """What ``step`` carries from call to call; its form is the backend's own."""
@@ -138,9 +141,11 @@ class LoadedModel(ABC):
         backend: Runtime, such as ``"litert"``.
         num_threads: Threads the runtime computes with.
         provenance: What exactly is running.
+        opening: What it was opened with; None for a network of the user's own.
     """
 
     backend: str
+    opening: Opening | None = None
 
     def __init__(
         self, *, card: ModelCard, variant: str, provenance: Provenance, num_threads: int

@@ -38,6 +38,7 @@ from vidlab.models.choosing import quickest
 from vidlab.models.lookup import Found
 from vidlab.models.opening import CARD_SNIPPET, Opening, without_card
 from vidlab.models.registry import backends, formats
+from vidlab.models.reopening import open_with
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,7 @@ class _Options:
                 f"The {backend} backend opens no models of keypoints, as {card.name} is one; "
                 f"{', '.join(name for name, each in backends().items() if each.finds_poses)} do."
             )
-        return able.open(self.opening(card, found))
+        return open_with(backend, self.opening(card, found))
 
     def check_precision(self, backend: str) -> None:
         """Refuse numbers that a backend cannot be told to compute with."""

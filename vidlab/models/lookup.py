@@ -117,10 +117,23 @@ def content_hash(path: Path) -> str:
     import hashlib
 
     digest = hashlib.sha256()
-    for member in sorted(path.rglob("*")):
-        if member.is_file() and member.name not in _NOT_WEIGHTS:
-            digest.update(f"{member.relative_to(path).as_posix()}={sha256_of(member)}\n".encode())
+    for member in _members(path):
+        digest.update(f"{member.relative_to(path).as_posix()}={sha256_of(member)}\n".encode())
     return digest.hexdigest()
+
+
+def weights_bytes(path: Path) -> int:
+    """Return the size of a weights file, or of a SavedModel's graph and variables."""
+    members = [path] if path.is_file() else _members(path)
+    return sum(member.stat().st_size for member in members)
+
+
+def _members(folder: Path) -> list[Path]:
+    return [
+        member
+        for member in sorted(folder.rglob("*"))
+        if member.is_file() and member.name not in _NOT_WEIGHTS
+    ]
 
 
 def missing(card: ModelCard, *, backend: str, variants: list[Variant]) -> WeightsNotFoundError:
