@@ -26,6 +26,9 @@ Tensor = Any
 FRAME_COUNT = "state_head_pool_frame_count"
 POSITION_COUNT = "state_pos_enc_frame_count"
 
+SUM_UNIT = 2.0**-12
+"""Unit of the sums over frames in files of 8-bit integers: much finer than 256 steps."""
+
 
 @dataclass(frozen=True)
 class Filter:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.dependencies import require
 from vidlab.models.export.plan import (
+    SUM_UNIT,
     Filter,
     Folded,
     Operators,
@@ -91,10 +92,6 @@ class Weights:
 
 def _key(filter_: Filter) -> str:
     return f"{filter_.place}{'/temporal' if filter_.temporal else ''}"
-
-
-SUM_UNIT = 2.0**-12
-"""Unit of the sums over frames in files of 8-bit integers: much finer than 256 steps."""
 
 
 class TensorFlowOperators(Operators):
