@@ -26,6 +26,7 @@ from vidlab.rules import (
     event_table,
     find_events,
     parse_rule,
+    shown_titles,
 )
 
 LABELS = vl.LabelMap(["wash", "glove", "touch", "rest"], name="clinic")
@@ -647,6 +648,23 @@ def test_events_go_by_the_rules_name():
     assert events["rule"].tolist() == ["procedure"]
 
 
+def test_titles_are_shown_with_labels_in_another_language_and_names_as_they_are():
+    washed, mine = Rule("washing hands", probability=0.6, for_seconds=2), Rule("my <b>label</b>")
+    both = washed.then(Rule("archery", name="then this"), within_seconds=30)
+    named = [replace(washed, name="washing hands"), replace(both, name="archery")]
+    assert shown_titles([washed, mine, both, *named], "ko") == {
+        "washing hands >= 0.6 for 2 s": "손 씻기 >= 0.6 for 2 s",
+        "my <b>label</b> >= 0.5": "my <b>label</b> >= 0.5",
+        "washing hands >= 0.6 for 2 s, then then this within 30 s": (
+            "손 씻기 >= 0.6 for 2 s, then then this within 30 s"
+        ),
+        "washing hands": "washing hands",
+        "archery": "archery",
+    }
+    with pytest.raises(OptionError, match="'kr'"):
+        shown_titles([washed], "kr")
+
+
 # ---- rules as text ---------------------------------------------------------------------------
 
 seconds = st.one_of(st.integers(0, 3600), st.floats(0, 1e9))
@@ -686,6 +704,15 @@ def test_a_rule_is_read_back_from_its_text(rule, more):
         rule = rule.then(part, within_seconds=within)
     assert parse_rule(str(rule)) == rule
     assert parse_rule(f"  {rule} ") == rule
+
+
+@given(st.lists(any_rules, max_size=3), texts)
+def test_titles_in_english_are_the_titles(rules, rule):
+    for language in (None, "en"):
+        shown = shown_titles([*rules, rule], language)
+        assert shown == {each.title: each.title for each in [*rules, rule]}
+    (title,) = shown_titles([rule], "ko").values()
+    assert parse_rule(title) == replace(rule, label=vl.translate_labels(rule.label))
 
 
 def test_labels_of_kinetics_are_written_as_they_are():

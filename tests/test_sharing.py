@@ -396,19 +396,25 @@ def test_times_fit_into_subtitles(tmp_path: Path) -> None:
     assert "24:00:00.000 --> 100:00:00.000" in (tmp_path / "v.vtt").read_text()
 
 
-def test_subtitles_may_have_other_names_and_tell_models_apart(tmp_path: Path) -> None:
-    names = {NASTY[4]: "보통 <하기>", NASTY[0]: "따옴표"}.__getitem__
-    save_vtt(said(4, 0), tmp_path / "v.vtt", names=names)
-    assert [text for *_, text in parsed_vtt(tmp_path / "v.vtt")] == ["보통 <하기>", "따옴표"]
-    save_vtt([said(4, 4), said(0, 0, title="int8")], tmp_path / "v.vtt", names=names)
+def test_subtitles_may_be_in_korean_and_tell_models_apart(tmp_path: Path) -> None:
+    labels = vl.LabelMap([*NASTY[:2], "waving hand", "c", "carving ice"])
+    one, other = said(4, 0, labels=labels), said(2, 2, labels=labels, title="int8")
+    save_vtt(one, tmp_path / "v.vtt", labels="ko")
+    # What has no Korean name stays as it is.
+    assert [text for *_, text in parsed_vtt(tmp_path / "v.vtt")] == ["얼음 조각하기", NASTY[0]]
+    save_vtt([one, other], tmp_path / "v.vtt", labels="ko")
     assert parsed_vtt(tmp_path / "v.vtt") == [
-        (0, 400, "torch:m (float): 보통 <하기>"), (0, 400, "int8: 따옴표")
-    ]  # fmt: skip
-    of_people = table((0.0, 1.0, NASTY[0]), model=None)
-    save_vtt(pd.concat([to_segments(said(4, 4)), of_people]), tmp_path / "v.vtt", names=names)
-    assert [text for *_, text in parsed_vtt(tmp_path / "v.vtt")] == [
-        "torch:m (float): 보통 <하기>", "따옴표"
-    ]  # fmt: skip
+        (0, 200, "torch:m (float): 얼음 조각하기"),
+        (0, 400, "int8: 손 흔들기"),
+        (200, 400, f"torch:m (float): {NASTY[0]}"),
+    ]
+    of_people = table((0.0, 1.0, "waving hand"), model=None)
+    save_vtt(pd.concat([to_segments(one), of_people]), tmp_path / "v.vtt", labels="ko")
+    assert "손 흔들기" in [text for *_, text in parsed_vtt(tmp_path / "v.vtt")]
+    before = (tmp_path / "v.vtt").read_bytes()
+    with pytest.raises(OptionError, match="in 'en' or 'ko'; got 'fr'"):
+        save_vtt(one, tmp_path / "v.vtt", labels="fr")
+    assert (tmp_path / "v.vtt").read_bytes() == before
 
 
 def test_subtitles_are_of_one_video(tmp_path: Path) -> None:

@@ -290,29 +290,33 @@ class Comparison:
             )
         return pd.DataFrame(rows)
 
-    def report(self, path: str | os.PathLike[str], *, max_mb: float = 20.0) -> Path:
+    def report(
+        self, path: str | os.PathLike[str], *, max_mb: float = 20.0, labels: str | None = None
+    ) -> Path:
         """Write a report: one HTML file with the player and the tables, for a colleague.
 
         Args:
             path: The ``.html`` file to write.
             max_mb: What it may have, in megabytes; the video is made smaller to fit.
+            labels: Language to write them in, such as ``"ko"``; None leaves them as they are.
 
         Returns:
             The path.
 
         Raises:
-            OptionError: The file cannot be written, or the video does not fit.
+            OptionError: The file cannot be written, the video does not fit, or there are no names
+                in that language.
         """
         from vidlab.report import write_report
 
-        return write_report(self, path, max_mb=max_mb)
+        return write_report(self, path, max_mb=max_mb, labels=labels)
 
-    def plot(self, ax: Axes | None = None, *, language: str | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None, *, labels: str | None = None) -> Axes:
         """Draw each model's top label over time, a lane a model, and their divergence below.
 
         Args:
             ax: Where to draw; None makes a figure.
-            language: To write the labels in, such as ``"ko"``; None leaves them as they are.
+            labels: Language to write them in, such as ``"ko"``; None leaves them as they are.
 
         Returns:
             Where it was drawn.
@@ -332,7 +336,7 @@ class Comparison:
             {name: table[f"label_{name}"].tolist() for name in self.names},
             self.divergence,
             title=self.predictions[0].video,
-            language=language,
+            language=labels,
         )
 
     def plot_agreement(self, ax: Axes | None = None) -> Axes:

@@ -218,7 +218,7 @@ class Predictions:
         *,
         kind: PlotKind = "heatmap",
         top_k: int = 8,
-        language: str | None = None,
+        labels: str | None = None,
     ) -> Axes:
         """Draw the answers over time.
 
@@ -228,13 +228,13 @@ class Predictions:
                 probable; ``"timeline"`` a band in the top label's colour, as high as it is
                 probable.
             top_k: Rows of the heat map at most.
-            language: To write the labels in, such as ``"ko"``; None leaves them as they are.
+            labels: Language to write them in, such as ``"ko"``; None leaves them as they are.
 
         Returns:
             Where it was drawn.
 
         Raises:
-            OptionError: `kind` or `language` is unknown, or `top_k` no positive whole number.
+            OptionError: `kind` or `labels` is unknown, or `top_k` no positive whole number.
             PredictionsError: There is no answer to draw.
             MissingDependencyError: matplotlib is not installed.
         """
@@ -256,12 +256,12 @@ class Predictions:
                 curves.to_numpy(),
                 curves.columns.tolist(),
                 title=title,
-                language=language,
+                language=labels,
             )
         top = self.top1()
         return draw_bands(
             ax, bounds, top["label"].tolist(), top["probability"].to_numpy(), title=title,
-            language=language,
+            language=labels,
         )  # fmt: skip
 
     def bridged(self, bridge: LabelBridge) -> Predictions:

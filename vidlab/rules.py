@@ -33,13 +33,14 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidlab.core.errors import LabelMapError, OptionError, PredictionsError, did_you_mean
+from vidlab.core.label_names import translated
 from vidlab.core.labels import LabelMap
 from vidlab.core.numbers import is_number
 from vidlab.predictions import Predictions
@@ -207,6 +208,32 @@ class Sequel:
 
 
 AnyRule: TypeAlias = Rule | Sequel
+
+
+def shown_titles(rules: Iterable[AnyRule], labels: str | None) -> dict[str, str]:
+    """Return by each rule's title what people read for it, with its labels in their language.
+
+    Names that rules were given stay as they are.
+
+    Args:
+        rules: Rules.
+        labels: Language of the labels; None leaves them as they are.
+
+    Raises:
+        OptionError: There are no names in that language.
+    """
+
+    def shown(rule: Rule) -> Rule:
+        return replace(rule, label=translated(rule.label, labels))
+
+    return {
+        rule.title: (
+            shown(rule)
+            if isinstance(rule, Rule)
+            else replace(rule, parts=tuple(map(shown, rule.parts)))
+        ).title
+        for rule in rules
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

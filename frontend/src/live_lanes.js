@@ -22,6 +22,8 @@ const TICK_SECONDS = 10;
 
 /** @typedef {{rule: string, kind: EventKind, label: string, time_seconds: number, model: string, probability: number | null}} LiveEvent */
 
+/** @typedef {Label & {label: string}} LiveLabel  with the model's word for it, which the name is shown for */
+
 /** What was told in the last minute; older things are forgotten. */
 export class History {
   /** @param {number} num_models */
@@ -44,10 +46,11 @@ export class History {
     this.events = [];
   }
 
-  /** The number of a label, as it looks now. @param {Label} label */
+  /** The number of a label, as it looks now. @param {LiveLabel} label */
   numberOf(label) {
-    const number = this.numbers.get(label.name) ?? this.labels.length;
-    this.numbers.set(label.name, number);
+    // By the model's word: two of them may have one name in another language.
+    const number = this.numbers.get(label.label) ?? this.labels.length;
+    this.numbers.set(label.label, number);
     this.labels[number] = label;
     return number;
   }
@@ -55,7 +58,7 @@ export class History {
   /**
    * @param {number} model
    * @param {number} seconds
-   * @param {Label} label  the most probable one
+   * @param {LiveLabel} label  the most probable one
    * @param {number} epoch  another one than before: the model began anew
    */
   add(model, seconds, label, epoch) {

@@ -8,9 +8,9 @@
  * `state`, `picture` (with a JPEG), `error`.
  */
 
-/** @import { Info, Label, Model, Told } from "./types.js" */
+/** @import { Info, Model, Told } from "./types.js" */
 /** @import { Failure } from "./camera.js" */
-/** @import { LiveEvent } from "./live_lanes.js" */
+/** @import { LiveEvent, LiveLabel } from "./live_lanes.js" */
 import { Camera, Latencies, failureOf } from "./camera.js";
 import { h } from "./dom.js";
 import { History, LiveLanes } from "./live_lanes.js";
@@ -36,7 +36,7 @@ const NO_RUN = -1;
 
 /** @typedef {{rate_fps: number | null, dropped: number, median_ms: number | null, p95_ms: number | null}} Stats  of one model */
 
-/** @typedef {Label & {probability: number}} Answer */
+/** @typedef {LiveLabel & {probability: number}} Answer */
 
 /**
  * @typedef {object} State  as the kernel tells it

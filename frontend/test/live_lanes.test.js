@@ -4,7 +4,14 @@ import { test } from "node:test";
 import { History, SPAN_SECONDS } from "../src/live_lanes.js";
 
 /** @param {string} name @param {string | null} [color] */
-const label = (name, color = "#000") => ({ name, letter: "a", color, ink: "#fff", pattern: 0 });
+const label = (name, color = "#000") => ({
+  label: name,
+  name,
+  letter: "a",
+  color,
+  ink: "#fff",
+  pattern: 0,
+});
 
 /** @param {string} kind @param {number} time_seconds @returns {any} */
 const event = (kind, time_seconds) => ({ kind, time_seconds, rule: "r", label: "l", model: "m" });
@@ -33,6 +40,16 @@ test("a label is kept once, as it looks now", () => {
     history.labels.map(({ color }) => color),
     ["#123456", "#000"],
   );
+});
+
+test("two labels of one name stay two", () => {
+  const history = new History(2);
+  const name = "넥타이 매기";
+  history.add(0, 0, { ...label("tying tie"), name }, 0);
+  history.add(1, 0, { ...label("tying necktie", "#123456"), name }, 0);
+  const { labels } = history;
+  const colorOf = (/** @type {number} */ model) => labels[history.runs(model).labels[0] ?? -1]?.color;
+  assert.deepEqual([colorOf(0), colorOf(1)], ["#000", "#123456"]);
 });
 
 test("only the last minute is kept, and the answer that holds into it", () => {

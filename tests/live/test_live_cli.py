@@ -246,9 +246,28 @@ def test_a_loss_is_said_and_so_is_the_return(capsys) -> None:
     assert notes.index("vidlab: door is back") == lost + 1
 
 
+def test_labels_are_printed_in_korean_and_written_as_they_are(capsys) -> None:
+    model = ArithmeticModel()
+    model.labels = vl.LabelMap(["squat", "a", "b", "c"])
+    rules = [vl.Rule("squat", probability=0.2), vl.Rule("squat", probability=0.2, name="squat!")]
+    texts, rows = [], []
+    for as_json in (False, True):
+        session = LiveSession(ComesAndGoes(), model, fps="source", rules=rules)
+        headless.run(session, as_json=as_json, labels="ko")
+        (rows if as_json else texts).extend(capsys.readouterr().out.splitlines())
+        assert {each.label for each in session.events} == {"squat"}
+    told = {text.partition("  ")[2] for text in texts}
+    assert {"[seen] 스쿼트하기 >= 0.2", "[seen] squat!"} <= told
+    assert any(re.fullmatch(r"스쿼트하기 \d+%", text) for text in told)
+    assert of_kind(rows, "event")
+    assert "스쿼트" not in "".join(rows)
+    assert {row["top"][0]["label"] for row in of_kind(rows, "answer")} == {"squat"}
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
+        (["--label-language", "kr"], "got 'kr'. Did you mean 'ko'"),
         (["--rule", "squatt >= 0.5"], "'squatt' is not one of the labels.*Did you mean 'squat'"),
         (["--rule", "squat often"], "A rule is written as 'washing hands >= 0.6'"),
         (["--source", "absent.mp4"], "absent.mp4"),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 # The first label needs the kernel to load a model, on a machine that may be busy.
 LABEL_TIMEOUT_MS = 60_000
 
-ACTION = "jumping jacks"
+ACTION, KOREAN = "jumping jacks", "팔 벌려 뛰기"
 
 PREPARE = """
 import threading, vidlab as vl
@@ -125,7 +125,8 @@ def opened(camera_lab: Lab) -> Iterator[dict[str, LiveOnPage]]:
         PREPARE,
         f"rule = vl.Rule({ACTION!r}, probability=0.5, for_seconds=0.5, name='they jump')\n"
         "one = vl.Live(model, rules=rule); one",
-        "two = vl.Live(model, locale='ko'); two",
+        f"seen = vl.Rule({ACTION!r}, probability=0.5, for_seconds=0.5)\n"
+        "two = vl.Live(model, rules=seen, labels='ko', locale='ko'); two",
         f"file = vl.Live(model, {str(sample('waving_hand'))!r}); file",
     ]
     notebook = camera_lab.open(camera_lab.write_notebook("live.ipynb", cells), height=1200)
@@ -233,10 +234,19 @@ def test_two_run_side_by_side_in_two_languages(
     one.start()
     two.start("시작")
     one.wait_label()
-    two.wait_label()
+    two.wait_label(KOREAN)
     one.wait_more_answers()
     two.wait_more_answers()
     expect(two.root).to_contain_text("초당 예측")
+    # Its labels are in Korean, in the list of events too; in Python they are the model's words.
+    two.wait_python("bool(len(two.events))")
+    expect(two.root.locator(".vl-live-rule").first).to_have_text(
+        f"{KOREAN} >= 0.5 for 0.5 s", timeout=LABEL_TIMEOUT_MS
+    )
+    expect(two.root).not_to_contain_text(ACTION)
+    assert set(two.python("events['label'].tolist()")) == {ACTION}
+    assert ACTION in two.python("answers[model.title][0]")
+    assert barriers(one.notebook.page, ".jp-OutputArea .vidlab-live") == []
     two.press("중지")
     expect(two.root).to_have_attribute("data-camera", "off")
     expect(two.root).to_contain_text("중지되었습니다.")
@@ -250,7 +260,7 @@ def test_python_starts_and_rerunning_the_cell_stops(
     two = opened["two"]
     one.notebook.execute_in_kernel("two.start(); old = two")
     one.wait_python("old.running")
-    two.wait_label()
+    two.wait_label(KOREAN)
     one.notebook.run_cell(two.cell)
     one.notebook.page.wait_for_function(ARE_CAMERAS_OFF)
     one.wait_python("not old.running and not threads()")

@@ -22,6 +22,7 @@ from PIL import Image
 import vidlab as vl
 from vidlab.core.errors import LabelMapError, ModelError, OptionError
 from vidlab.widgets import Live
+from vidlab.widgets.payload import describe_label
 
 WAIT_SECONDS = 60
 
@@ -111,6 +112,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
         ({"top_k": 0}, "top_k must be a whole number from 1 to 20; got 0"),
         ({"top_k": True}, "top_k must be a whole number"),
         ({"height_px": 16}, "height_px must be a whole number from 64 to 1080; got 16"),
+        ({"labels": "kr"}, "in 'en' or 'ko'; got 'kr'.*Did you mean 'ko'"),
         ({"locale": "fr"}, "locale must be one of en, ko, or None; got 'fr'"),
         ({"rule": "class 1"}, "Live has no option 'rule'.*Did you mean 'rules'"),
         ({"source": "ftp://there/x.mp4"}, "rtsp:// and http"),
@@ -185,6 +187,45 @@ def test_frames_are_answered_and_counted(opened: Callable[..., tuple[Live, Page]
     assert seen == [True, False]
     assert len(answers) == stats["answers"], "the function was taken off"
     assert live_threads() == []
+
+
+def test_labels_are_shown_in_korean_and_kept_as_they_are(
+    opened: Callable[..., tuple[Live, Page]], tmp_path: Path
+) -> None:
+    model = ArithmeticModel()
+    model.labels = vl.LabelMap(["a", "b", "<b>c</b>", "squat"])
+    rules = [vl.Rule("squat", probability=0.26), vl.Rule("squat", probability=0.26, name="squat!")]
+    live, page = opened(model, rules=rules, labels="ko", record=tmp_path / "kept")
+    answers: list[Any] = []
+    live.on_answer(answers.append)
+    page.tell("start")
+    page.film(2)
+    first, second, *_ = page.wait("answer", count=3)["top"]
+    assert (first["name"], first["label"]) == ("스쿼트하기", "squat")
+    assert second["name"] == second["label"] == "<b>c</b>"
+    # It looks as it does in English.
+    for each in (first, second):
+        rank = None if each["color"] is None else 0
+        assert {**each, "name": each["label"]} == {
+            **describe_label(each["label"], rank),
+            "label": each["label"],
+            "probability": each["probability"],
+        }
+    page.wait("event", count=2)
+    told = [content["event"] for content in page.all("event")]
+    assert {(each["rule"], each["label"]) for each in told} == {
+        ("스쿼트하기 >= 0.26", "스쿼트하기"), ("squat!", "스쿼트하기")
+    }  # fmt: skip
+    page.tell("stop")
+    wait_until(lambda: not live.running)
+    # In Python and on the disk are the model's words.
+    assert {label for (label, _), *_ in (each.top for each in answers)} == {"squat"}
+    assert live.answers[model.title][0][0] == "squat"
+    assert set(live.events["label"]) == {"squat"}
+    assert set(live.events["rule"]) == {"squat >= 0.26", "squat!"}
+    kept = vl.Recording(tmp_path / "kept")
+    assert set(kept.predictions[0].table["label"]) == set(model.labels)
+    assert set(kept.events["label"]) == {"squat"}
 
 
 def test_reset_begins_a_new_epoch(opened: Callable[..., tuple[Live, Page]]) -> None:

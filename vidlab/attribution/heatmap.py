@@ -13,6 +13,7 @@ from vidlab.attribution.answers import Seen
 from vidlab.attribution.geometry import axes_of, values_at
 from vidlab.core.dependencies import require
 from vidlab.core.errors import OptionError
+from vidlab.core.label_names import translated
 from vidlab.core.palette import SHARE_COLORS
 from vidlab.models.base import Model
 from vidlab.transforms import Preprocessing
@@ -111,18 +112,21 @@ class Heatmap:
         out[seen] = np.rint((1 - alpha) * rgb[seen] + alpha * colours).astype(np.uint8)
         return out
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None, *, labels: str | None = None) -> Axes:
         """Draw the map over the frame, with a scale beside it.
 
         Args:
             ax: Where to draw; None makes a figure.
+            labels: Language to write the label in, such as ``"ko"``; None leaves it as it is.
 
         Returns:
             Where it was drawn.
 
         Raises:
+            OptionError: There are no names in that language.
             MissingDependencyError: matplotlib is not installed.
         """
+        name = translated(self.label, labels)
         ax = plots.axes_for(ax, height_inches=4.0)
         colors = require("matplotlib.colors", why="plot()")
         mappable = require("matplotlib.cm", why="plot()").ScalarMappable(
@@ -134,7 +138,7 @@ class Heatmap:
         ax.set_xlabel("px")
         ax.set_ylabel("px")
         at = "whole video" if self.time_seconds is None else f"{self.time_seconds:.2f} s"
-        plots.add_title(ax, f"{at}, {self.probability:.2f} for {self.label}")
+        plots.add_title(ax, f"{at}, {self.probability:.2f} for {name}")
         ax.figure.colorbar(mappable, ax=ax, label=self.what)
         plots.find_fonts(ax)
         return ax

@@ -26,6 +26,7 @@ from vidlab.attribution.answers import (
 from vidlab.attribution.filling import Fill, check_fill, filled
 from vidlab.core.console import progress as progress_bar
 from vidlab.core.errors import OptionError
+from vidlab.core.label_names import translated
 from vidlab.core.palette import OKABE_ITO
 from vidlab.inference import Rate, Source, as_video, rate_for
 from vidlab.models.base import LoadedModel, Model, check_model
@@ -259,18 +260,21 @@ class TemporalOcclusion:
             {"frame_index": self.frame_index, "time_seconds": self.time_seconds, "drop": drop}
         )
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None, *, labels: str | None = None) -> Axes:
         """Draw each window as a line at its drop; the one that decides most stands out.
 
         Args:
             ax: Where to draw; None makes a figure.
+            labels: Language to write the label in, such as ``"ko"``; None leaves it as it is.
 
         Returns:
             Where it was drawn.
 
         Raises:
+            OptionError: There are no names in that language.
             MissingDependencyError: matplotlib is not installed.
         """
+        name = translated(self.label, labels)
         ax = plots.axes_for(ax)
         curve = self.curve()
         ax.fill_between(curve["time_seconds"], curve["drop"], color=_BLUE, alpha=0.15, linewidth=0)
@@ -281,7 +285,7 @@ class TemporalOcclusion:
         ax.axhline(0.0, color="0.5", linewidth=0.8)
         ax.set_xlabel("hidden stretch of the video (s)")
         ax.set_ylabel("drop of probability")
-        plots.add_title(ax, f"{self.probability:.2f} with nothing hidden: {self.label}")
+        plots.add_title(ax, f"{self.probability:.2f} with nothing hidden: {name}")
         ax.annotate(
             f"{best['start_seconds']:.1f} to {best['end_seconds']:.1f} s: "
             f"{best['probability']:.2f} without it",

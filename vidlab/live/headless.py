@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from vidlab.core.console import say
 from vidlab.core.errors import OptionError
+from vidlab.core.label_names import check_language, translated
+from vidlab.rules import shown_titles
 
 if TYPE_CHECKING:
     from vidlab.live.session import LiveAnswer, LiveSession
@@ -26,7 +28,13 @@ if TYPE_CHECKING:
 _OVER = ("ended", "stopped", "failed")
 
 
-def run(session: LiveSession, *, as_json: bool = False, seconds: float | None = None) -> None:
+def run(
+    session: LiveSession,
+    *,
+    as_json: bool = False,
+    seconds: float | None = None,
+    labels: str | None = None,
+) -> None:
     """Run a session until it ends, and print what it finds.
 
     Ctrl-C and SIGTERM stop it: what it records is finished, and its threads have ended. A second
@@ -37,9 +45,12 @@ def run(session: LiveSession, *, as_json: bool = False, seconds: float | None = 
         as_json: Print every answer, event and change of state as JSON, one a line; otherwise a line
             where a model's best label changes, and one for each event.
         seconds: Stop after so many seconds; None goes on to the end.
+        labels: Language to print labels in, such as ``"ko"``; None, and JSON, leave them as they
+            are.
 
     Raises:
-        OptionError: `seconds` is not positive, or more than a thread can wait.
+        OptionError: `seconds` is not positive, or more than a thread can wait; or there are no
+            names in that language.
         VidlabError: What ended the session, if it was neither its end nor a wish.
         BrokenPipeError: Nobody reads standard output any more.
     """
@@ -47,7 +58,7 @@ def run(session: LiveSession, *, as_json: bool = False, seconds: float | None = 
         raise OptionError(f"A number of seconds above 0 is needed; got {seconds!r}.")
     # Unlike an Event, it can be told something by a signal's handler at any moment.
     is_over: SimpleQueue[None] = SimpleQueue()
-    printer = _Printer(session, as_json=as_json)
+    printer = _Printer(session, as_json=as_json, labels=labels)
 
     def note_state() -> None:
         printer.state()
@@ -90,9 +101,11 @@ def _stop_on_signals(is_over: SimpleQueue[None]) -> Iterator[None]:
 class _Printer:
     """Prints what a session finds; its methods are called in the session's threads."""
 
-    def __init__(self, session: LiveSession, *, as_json: bool) -> None:
+    def __init__(self, session: LiveSession, *, as_json: bool, labels: str | None) -> None:
         self._session = session
         self._as_json = as_json
+        self._labels = check_language(labels)
+        self._rules = shown_titles(session.rules, labels)
         self._lock = threading.Lock()
         self._best: dict[int, str] = {}
         self._was_lost = False
@@ -114,14 +127,15 @@ class _Printer:
         for label, probability in answer.top[:1]:  # a model's options may leave none
             if self._best.get(answer.track) != label:
                 self._best[answer.track] = label
-                self._print_text(f"{self._whose(answer.title)}{label} {probability:.0%}")
+                name = translated(label, self._labels)
+                self._print_text(f"{self._whose(answer.title)}{name} {probability:.0%}")
 
     def event(self, event: RuleEvent) -> None:
         if self._as_json:
             found = event.as_dict()
             self._print_json("event", event=found.pop("kind"), **found)
         else:
-            self._print_text(f"{self._whose(event.model)}[{event.kind}] {event.rule}")
+            self._print_text(f"{self._whose(event.model)}[{event.kind}] {self._rules[event.rule]}")
 
     def state(self) -> None:
         session = self._session

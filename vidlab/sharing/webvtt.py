@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 
 from vidlab.core.errors import PredictionsError
+from vidlab.core.label_names import check_language, translated
 from vidlab.sharing.output import write_lines
 from vidlab.sharing.segments import read_segments
 
@@ -19,7 +19,7 @@ def save_vtt(
     given: object,
     path: str | os.PathLike[str],
     *,
-    names: Callable[[str], str] | None = None,
+    labels: str | None = None,
 ) -> None:
     """Write the segments of one video as WebVTT subtitles.
 
@@ -31,13 +31,15 @@ def save_vtt(
         given: Predictions, several, what has them as ``.predictions``, or a table of segments; all
             of one video.
         path: The file; missing folders are made, and the write is atomic.
-        names: From a label to what is shown for it, such as its name in Korean.
+        labels: Language to show them in, such as ``"ko"``; None leaves them as they are.
 
     Raises:
-        OptionError: What was given are neither predictions nor a table.
+        OptionError: What was given are neither predictions nor a table, or there are no names in
+            that language.
         PredictionsError: The segments are of several videos, a row of the table is no segment, or
             the file cannot be written.
     """
+    check_language(labels)
     segments = read_segments(given)
     videos = sorted({each.video for each in segments})
     if len(videos) > 1:
@@ -54,7 +56,7 @@ def save_vtt(
         start = max(0, round(segment.start_seconds * 1000))
         # A cue ends after it starts (section 4.4).
         end = max(start + 1, round(segment.end_seconds * 1000))
-        text = segment.label if names is None else names(segment.label)
+        text = translated(segment.label, labels)
         if num_models > 1 and segment.model is not None:
             text = f"{segment.model}: {text}"
         lines += [f"{_timestamp(start)} --> {_timestamp(end)}", _cue_text(text), ""]

@@ -43,8 +43,9 @@ import traitlets
 
 from vidlab.core.errors import OptionError, VidlabError, WidgetError, refuse_unknown
 from vidlab.core.images import jpeg
+from vidlab.core.label_names import check_language, translated
 from vidlab.live import LiveSession, LiveSource, PushedSource, as_source
-from vidlab.rules import RuleEvent, event_table
+from vidlab.rules import RuleEvent, event_table, shown_titles
 from vidlab.widgets.locales import checked_locale
 from vidlab.widgets.payload import describe_label
 
@@ -73,7 +74,7 @@ _ACK_SECONDS = 5.0
 
 _OPTIONS = (
     "source", "rules", "fps", "top_k", "record", "reset_on_cut", "reset_after_pause", "height_px",
-    "locale", "layout",
+    "labels", "locale", "layout",
 )  # fmt: skip
 
 _LATENCIES = ("median_ms", "p95_ms")
@@ -103,6 +104,8 @@ class Live(anywidget.AnyWidget):
         reset_after_pause: Seconds without a frame after which it is set back; None never.
         height_px: Height that pictures have on their way between page and kernel, 64 to 1080;
             smaller ones stay as they are.
+        labels: Language to show labels in, such as ``"ko"``; None leaves them as they are, as do
+            :attr:`answers`, :attr:`events` and recordings.
         locale: Language of the texts, "en" or "ko"; None takes the page's or the browser's.
         layout: The `ipywidgets.Layout` of the widget.
 
@@ -145,6 +148,7 @@ class Live(anywidget.AnyWidget):
         reset_on_cut: bool = True,
         reset_after_pause: float | None = None,
         height_px: int = 256,
+        labels: str | None = None,
         locale: str | None = None,
         layout: Any = None,
         **unknown: Any,
@@ -161,6 +165,7 @@ class Live(anywidget.AnyWidget):
             "reset_after_pause": reset_after_pause,
             "record": record,
         }
+        self._labels = check_language(labels)
         self._top_k = top_k
         self._height_px = height_px
         # What is told to the page comes from every model's thread; newer Jupyters hand over what
@@ -171,6 +176,7 @@ class Live(anywidget.AnyWidget):
         self._run = 0
         self._models: Model | Sequence[Model] = models
         self._session, self._is_fresh = self._make_session(), True
+        self._rules = shown_titles(self._session.rules, self._labels)
         self._newest: dict[str, LiveAnswer] = {}
         self._on_screen: list[dict[str, float] | None] = []
         self._ranks: dict[str, int] = {}
@@ -362,14 +368,23 @@ class Live(anywidget.AnyWidget):
                 self._ranks.setdefault(label, len(self._ranks))
             ranks = [self._ranks.get(label) for label, _ in top]
         return [
-            {**describe_label(label, rank), "probability": probability}
+            {
+                **describe_label(label, rank),
+                "label": label,
+                "name": translated(label, self._labels),
+                "probability": probability,
+            }
             for (label, probability), rank in zip(top, ranks, strict=True)
         ]
 
     def _take_event(self, run: int, event: RuleEvent) -> None:
         if run != self._run:
             return
-        self.send({"kind": "event", "run": run, "event": event.as_dict()})
+        shown = {
+            "rule": self._rules[event.rule],
+            "label": translated(event.label, self._labels),
+        }
+        self.send({"kind": "event", "run": run, "event": event.as_dict() | shown})
         for call in list(self._listeners["event"]):
             call(event)
 
