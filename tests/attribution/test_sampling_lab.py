@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
 from arithmetic import ArithmeticModel
+from PIL import Image
 from planted import WhiteModel, dark, write
-from synthetic import make_video
+from synthetic import make_video, read_barcode
 
 import vidlab as vl
 from vidlab.attribution import CROPS, Setting, sampling_lab
@@ -49,7 +51,7 @@ def test_the_default_is_what_predict_does(blinking: Path, kind: str) -> None:
     model = white_model(kind=kind, num_frames=4)
     wanted = vl.predict(blinking, model, progress=False)
     lab = sampling_lab(blinking, model, fps=(2.0,), phases=(0.5,), crops=("left",), progress=False)
-    assert lab.settings == (Setting(5.0, 0.0, "centre"), Setting(2.0, 0.5, "left"))
+    assert lab.settings == (Setting(5.0, 0.0, "centre", 2), Setting(2.0, 0.5, "left", 5))
     np.testing.assert_allclose(lab.runs[0].time_seconds, wanted.time_seconds)
     np.testing.assert_allclose(lab.runs[0].probabilities, wanted.probabilities, atol=1e-6)
     last = wanted.probabilities[-1] if kind == "stream" else wanted.probabilities.mean(axis=0)
@@ -94,10 +96,78 @@ def test_a_setting_that_sees_other_frames_changes_the_answer(blinking: Path) -> 
     assert found.default_probability == pytest.approx(1 / (np.exp(logit) + 2), abs=1e-3)
 
 
+@pytest.mark.parametrize(("stride", "phase", "first"), [(1, 0.5, 0), (4, 0.0, 0), (5, 0.5, 2)])
+def test_a_stride_takes_every_nth_frame(
+    tmp_path: Path, stride: int, phase: float, first: int
+) -> None:
+    """However unevenly they come."""
+    make_video(tmp_path / "vfr.mp4", kind="vfr", num_frames=30)
+    model = Remembers(frame_rate=5.0)
+    lab = sampling_lab(
+        tmp_path / "vfr.mp4", model, strides=(stride,), phases=(phase,), crops=("centre",),
+        progress=False,
+    )  # fmt: skip
+    video = vl.Video(tmp_path / "vfr.mp4")
+    wanted = range(first, 30, stride)
+    assert lab.settings[1] == Setting(video.fps / stride, phase, "centre", stride)
+    # The default goes by time, and takes now more and now fewer.
+    assert lab.settings[0] == Setting(5.0, 0.0, "centre", None)
+    assert lab.table["stride"].isna().tolist() == [True, False]
+    got = np.concatenate(model.given)[-len(wanted) :]
+    for number, pixels in zip(wanted, got, strict=True):
+        np.testing.assert_array_equal(pixels, model.preprocessing(video.frame_at(number).rgb))
+    np.testing.assert_allclose(lab.runs[1].time_seconds, video.pts_seconds[first::stride])
+
+
+def test_a_clip_models_stride_is_within_a_clip(blinking: Path) -> None:
+    model = white_model(kind="clip", num_frames=4)
+    lab = sampling_lab(
+        blinking, model, strides=(3,), phases=(0.0,), crops=("centre",), progress=False
+    )
+    # 10 frames: clips of 4 end with the 4th, the 8th and the last of them.
+    np.testing.assert_allclose(lab.runs[1].time_seconds, np.array([9, 21, 27]) / 10)
+
+
+def test_a_stride_that_is_the_default_is_not_run_again(blinking: Path) -> None:
+    lab = sampling_lab(
+        blinking, white_model(), strides=(1, 2, 4), phases=(0.0,), crops=("centre",),
+        progress=False,
+    )  # fmt: skip
+    assert [(each.fps, each.stride) for each in lab.settings] == [(5.0, 2), (10.0, 1), (2.5, 4)]
+    assert str(lab.settings[2]) == "2.5 fps, stride 4, phase 0, centre"
+
+
+def test_a_model_without_a_rate_sees_every_frame(tmp_path: Path) -> None:
+    make_video(tmp_path / "vfr.mp4", kind="vfr", num_frames=30)
+    model = ArithmeticModel(frame_rate=None)
+    lab = sampling_lab(
+        tmp_path / "vfr.mp4", model, fps=(3.0,), phases=(0.0,), crops=("centre",), progress=False
+    )
+    assert lab.settings[0].stride == 1
+    wanted = vl.predict(tmp_path / "vfr.mp4", model, progress=False)
+    np.testing.assert_allclose(lab.runs[0].time_seconds, wanted.time_seconds)
+    np.testing.assert_allclose(lab.runs[0].probabilities, wanted.probabilities, atol=1e-6)
+
+
+def test_it_keeps_a_picture_from_the_middle(tmp_path: Path) -> None:
+    make_video(tmp_path / "cfr.mp4", num_frames=30, size=(640, 480))
+    model = ArithmeticModel(frame_rate=None)
+    lab = sampling_lab(
+        tmp_path / "cfr.mp4", model, phases=(0.0,), crops=("centre",), progress=False
+    )
+    video = vl.Video(tmp_path / "cfr.mp4")
+    assert lab.span_seconds == (video.start_seconds, video.end_seconds)
+    picture = np.asarray(Image.open(io.BytesIO(lab.picture)))
+    assert picture.shape == (240, 320, 3)
+    assert read_barcode(picture) == 15
+
+
 def test_the_table_is_tidy(blinking: Path) -> None:
     lab = sampling_lab(blinking, white_model(), fps=(5.0,), crops=("centre",), progress=False)
     table = lab.table
-    assert list(table.columns) == ["fps", "phase", "crop", "label", "probability", "top1"]
+    names = ["fps", "stride", "phase", "crop", "label", "probability", "top1"]
+    assert list(table.columns) == names == list(lab.flips.columns)[:5] + names[5:]
+    assert table["stride"].tolist() == [2] * 4
     assert table["label"].tolist() == ["class 0", "class 1"] * 2
     assert table["top1"].tolist() == [True, False, False, True]
     assert table["phase"].tolist() == [0.0, 0.0, 0.5, 0.5]
@@ -160,6 +230,11 @@ def test_by_itself_it_takes_half_and_twice_the_rate(blinking: Path) -> None:
         ({"phases": (1.0,)}, "from 0 to below 1"),
         ({"crops": ("center",)}, "Did you mean 'centre'"),
         ({"fps": (0.1,), "phases": (0.5,)}, "is over, after 3 s"),
+        ({"strides": ()}, "strides must have at least one"),
+        ({"strides": (1.5,)}, "whole numbers, 1 or more; got 1.5"),
+        ({"strides": (0,)}, "whole numbers, 1 or more; got 0"),
+        ({"strides": (80,), "phases": (0.5,)}, "is over, after 30 frames"),
+        ({"strides": (1,), "fps": (5.0,)}, "not both"),
     ],
 )
 def test_wrong_options_are_refused(blinking: Path, options: dict, words: str) -> None:
@@ -175,4 +250,10 @@ def test_it_is_drawn(blinking: Path) -> None:
     ax.figure.savefig("/dev/null", format="png")
     assert ax.get_title() == "6 of 24 settings do not say 걷기"
     assert lab.plot(ax, label="앉기") is ax
+    model.labels = vl.LabelMap(["<b>", "juggling balls", "sitting down"])
+    lab = sampling_lab(blinking, model, fps=(5.0,), progress=False)
+    ax = lab.plot(label="juggling balls", labels="ko")
+    assert ax.get_title().endswith(" of 8 settings do not say 공 저글링하기")
+    with pytest.raises(OptionError, match="'ko'"):
+        lab.plot(labels="kr")
     matplotlib.pyplot.close("all")

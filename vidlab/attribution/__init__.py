@@ -11,9 +11,11 @@
     where = attribution.spatial_occlusion(video, model, at_seconds=2.0)   # Heatmap
     where.overlay(video.frame_at_time(2.0).rgb)               # uint8 RGB, for any picture viewer
     maps = attribution.grad_cam(video, model)                 # one Heatmap a sampled frame
+    vl.Player(video, heatmaps=maps, overlay="heat")
 
-    lab = attribution.sampling_lab(video, model)              # other rates, phases and crops
+    lab = attribution.sampling_lab(video, model)              # other rates, strides, crops …
     lab.flips                                                 # settings with another answer
+    vl.SamplingView(lab)                                      # the same, with sliders
 
 Occlusion asks any model, whatever its runtime: it hides something and looks at what changes.
 Grad-CAM needs gradients, and so a network in PyTorch. What is judged is the model's answer to the

@@ -1,12 +1,14 @@
-"""What the choice of frames and pixels alone does to an answer: rates, phases, crops, side by side.
+"""What the choice of frames and pixels alone does to an answer.
 
-A model's answer should not hang on whether the first sampled frame was the first or the third, nor
-on a few pixels more or less at the edge. Where it does, it says little about the video.
+Rates or strides, phases and crops are tried side by side. A model's answer should not hang on
+whether the first sampled frame was the first or the third, nor on a few pixels more or less at the
+edge. Where it does, it says little about the video.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -19,12 +21,14 @@ from vidlab import plots
 from vidlab.attribution.answers import Verdict, answers, sampled, verdict
 from vidlab.core.console import progress as progress_bar
 from vidlab.core.errors import OptionError, did_you_mean
+from vidlab.core.images import jpeg
+from vidlab.core.label_names import translated
 from vidlab.core.labels import LabelMap
 from vidlab.core.palette import OKABE_ITO
 from vidlab.core.probabilities import softmax
 from vidlab.inference import Source, as_video, rate_for
 from vidlab.models.base import LoadedModel, check_model
-from vidlab.sampling import at_rate
+from vidlab.sampling import at_rate, every_nth
 from vidlab.video import Video
 
 if TYPE_CHECKING:
@@ -43,23 +47,29 @@ CROPS = {
 
 _BLUE, _ORANGE = OKABE_ITO[0], OKABE_ITO[4]
 
+_PICTURE_HEIGHT_PX = 240
+
 
 @dataclass(frozen=True)
 class Setting:
     """One way to take frames and pixels of a video.
 
     Attributes:
-        fps: Frames a second.
-        phase: When the first frame is taken, as a share of the time between two, 0 to 1.
+        fps: Frames a second; with a stride that was asked for, their mean over the video.
+        phase: When the first frame is taken, as a share of the way to the next one, 0 to 1.
         crop: Name of what is cut out of each frame before it is prepared, one of `CROPS`.
+        stride: Source frames from one that is taken to the next; None where a rate takes now more
+            and now fewer, as it must where the video's frames come unevenly.
     """
 
     fps: float
     phase: float
     crop: str
+    stride: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.fps:g} fps, phase {self.phase:g}, {self.crop}"
+        stride = "" if self.stride is None else f"stride {self.stride}, "
+        return f"{self.fps:.4g} fps, {stride}phase {self.phase:g}, {self.crop}"
 
 
 def sampling_lab(
@@ -67,22 +77,26 @@ def sampling_lab(
     model: LoadedModel,
     *,
     fps: Sequence[float] | None = None,
+    strides: Sequence[int] | None = None,
     phases: Sequence[float] = (0.0, 0.5),
     crops: Sequence[str] = ("centre", "closer", "left", "right"),
     progress: bool = True,
 ) -> SamplingLab:
-    """Run a model over a video at each combination of rate, phase and crop.
+    """Run a model over a video at each combination of rate or stride, phase and crop.
 
     The default setting, which is how :func:`~vidlab.predict` runs the model, is always among them.
     The video is decoded once; each combination is a run of its own, so the defaults take as long as
-    some 28 runs.
+    24 runs.
 
     Args:
         video: A :class:`~vidlab.Video`, or anything it can be made from.
         model: What :func:`~vidlab.load_model` returned, of any backend.
         fps: Rates, frames a second; None takes half of the model's own, that, and twice as many.
-            A model without one has the video's.
-        phases: When the first frame is taken, as shares of the time between two, from 0 to below 1.
+            A model without one sees every frame, and has the video's.
+        strides: Instead of rates, every how many source frames one is taken. In a video of varying
+            rate a stride keeps the number of frames between two, and a rate their time.
+        phases: When the first frame is taken, as shares of the way from one to the next, from 0 to
+            below 1; a stride takes the frame up to which that is.
         crops: What is cut out of each frame before the model's own preprocessing: ``"centre"``,
             the whole frame; ``"closer"``, the middle 80 % of each side; ``"left"``, ``"right"``,
             ``"up"``, ``"down"``, as much from there.
@@ -98,25 +112,23 @@ def sampling_lab(
     """
     model = check_model(model)
     source = as_video(video)
-    own = rate_for(model, None) or source.fps
-    rates = (own / 2, own, own * 2) if fps is None else tuple(fps)
-    settings = _settings(own, rates, tuple(phases), tuple(crops))
-    frames = {
-        (rate, phase): _frames(source, rate, phase)
-        for rate, phase in {(each.fps, each.phase) for each in settings}
-    }
-    names = {each.crop for each in settings}
+    default, every = _ways(source, rate_for(model, None), fps, strides)
+    frames = _settings(source, default, every, tuple(phases), tuple(crops))
+    names = {each.crop for each in frames}
     wanted = frozenset(np.concatenate(list(frames.values())).tolist())
+    middle = sorted(wanted)[len(wanted) // 2]
     times: dict[int, float] = {}
     prepared: dict[tuple[int, str], NDArray[np.float32]] = {}
     for index, pts_seconds, rgb in sampled(source, frames=wanted):
         times[index] = pts_seconds
+        if index <= middle:
+            picture = rgb
         prepared |= {(index, name): model.preprocessing(_cut(rgb, name)) for name in names}
 
     runs = []
-    for setting in progress_bar(settings, desc="trying", unit="setting", disable=not progress):
+    for setting in progress_bar(list(frames), desc="trying", unit="setting", disable=not progress):
         # Of a damaged video, those that could be read.
-        chosen = [i for i in frames[setting.fps, setting.phase].tolist() if i in times]
+        chosen = [i for i in frames[setting].tolist() if i in times]
         if not chosen:
             raise OptionError(f"{source.name} cannot be read as far as {setting} begins.")
         pixels = np.stack([prepared[index, setting.crop] for index in chosen])
@@ -132,21 +144,69 @@ def sampling_lab(
         video=source.name,
         title=model.title,
         labels=model.labels,
-        settings=tuple(settings),
+        settings=tuple(frames),
         runs=tuple(runs),
+        span_seconds=(source.start_seconds, source.end_seconds),
+        picture=jpeg(picture, height_px=_PICTURE_HEIGHT_PX),
     )
 
 
-def _settings(
-    own: float, rates: Sequence[float], phases: Sequence[float], crops: Sequence[str]
-) -> list[Setting]:
-    """Return the combinations, the default first."""
-    for name, given in (("fps", rates), ("phases", phases), ("crops", crops)):
-        if not given:
-            raise OptionError(f"{name} must have at least one value; got none.")
+@dataclass(frozen=True)
+class _Way:
+    """How often frames are taken: at a rate, or where there is a stride, every so many."""
+
+    fps: float
+    stride: int | None = None
+
+
+def _ways(
+    video: Video,
+    own: float | None,
+    rates: Sequence[float] | None,
+    strides: Sequence[int] | None,
+) -> tuple[_Way, list[_Way]]:
+    """Return how often a model takes frames by itself, None being all of them, and what to try."""
+    default = _Way(video.fps, 1) if own is None else _Way(float(own))
+    if strides is not None:
+        if rates is not None:
+            raise OptionError("Give fps or strides, not both: each is how often frames are taken.")
+        _check_any("strides", strides)
+        numbers = [_checked_stride(each) for each in strides]
+        return default, [_Way(video.fps / number, number) for number in numbers]
+    if rates is None:
+        rates = (default.fps / 2, default.fps, default.fps * 2)
+    _check_any("fps", rates)
     for rate in rates:
         if not 0 < rate < math.inf:
             raise OptionError(f"fps must be positive numbers; got {rate!r}.")
+    return default, [_Way(float(rate)) for rate in rates]
+
+
+def _check_any(name: str, given: Sequence[object]) -> None:
+    if not len(given):
+        raise OptionError(f"{name} must have at least one value; got none.")
+
+
+def _checked_stride(stride: int) -> int:
+    try:
+        number = operator.index(stride)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise OptionError(f"strides must be whole numbers, 1 or more; got {stride!r}.")
+    return number
+
+
+def _settings(
+    video: Video,
+    default: _Way,
+    every: Sequence[_Way],
+    phases: Sequence[float],
+    crops: Sequence[str],
+) -> dict[Setting, NDArray[np.int64]]:
+    """Return the combinations, each with its frames; the default is the first one."""
+    _check_any("phases", phases)
+    _check_any("crops", crops)
     for phase in phases:
         if not 0 <= phase < 1:
             raise OptionError(f"phases must be from 0 to below 1; got {phase!r}.")
@@ -155,23 +215,44 @@ def _settings(
             raise OptionError(
                 f"crops must be of {', '.join(CROPS)}; got {crop!r}.{did_you_mean(crop, CROPS)}"
             )
-    default = Setting(float(own), 0.0, "centre")
-    every = [Setting(float(r), float(p), c) for r, p, c in product(rates, phases, crops)]
-    return list(dict.fromkeys([default, *every]))
+    settings: dict[Setting, NDArray[np.int64]] = {}
+    for way, its_phases, its_crops in [
+        (default, (0.0,), ("centre",)),
+        *((each, phases, crops) for each in every),
+    ]:
+        frames = [_frames(video, way, phase) for phase in its_phases]
+        stride = _stride_of(frames) if way.stride is None else way.stride
+        for (phase, taken), crop in product(zip(its_phases, frames, strict=True), its_crops):
+            settings.setdefault(Setting(way.fps, float(phase), crop, stride), taken)
+    return settings
 
 
-def _frames(video: Video, rate: float, phase: float) -> NDArray[np.int64]:
-    """Return the frames on screen at the instants ``first + (phase + k) / rate``."""
-    start = float(video.pts_seconds[0]) + phase / rate
+def _frames(video: Video, way: _Way, phase: float) -> NDArray[np.int64]:
+    """Return the frames on screen at the instants ``first + (phase + k) / rate``, or by stride."""
+    if way.stride is not None:
+        taken = every_nth(video.num_frames, way.stride, start=math.floor(phase * way.stride))
+        if not len(taken):
+            raise OptionError(
+                f"{video.name} is over, after {video.num_frames} frames, before one at stride "
+                f"{way.stride} and phase {phase:g} is due. Take a smaller stride, or phase 0 alone."
+            )
+        return taken
+    start = float(video.pts_seconds[0]) + phase / way.fps
     if start >= video.end_seconds:
         raise OptionError(
             f"{video.name} is over, after {video.duration_seconds:g} s, before a frame at "
-            f"{rate:g} fps and phase {phase:g} is due. Take a higher rate, or phase 0 alone."
+            f"{way.fps:g} fps and phase {phase:g} is due. Take a higher rate, or phase 0 alone."
         )
     first = video.index_at_time(start)
     # The frame on screen then counts as if it had come just then: instants are counted from it.
     pts = np.maximum(video.pts_seconds[first:], start)
-    return first + at_rate(pts, rate, end_seconds=video.end_seconds)
+    return first + at_rate(pts, way.fps, end_seconds=video.end_seconds)
+
+
+def _stride_of(frames: Sequence[NDArray[np.int64]]) -> int | None:
+    """Return how far any two frames that follow each other are apart, where that is always so."""
+    gaps = np.unique(np.concatenate([np.diff(each) for each in frames]))
+    return int(gaps[0]) if len(gaps) == 1 else None
 
 
 def _cut(rgb: NDArray[np.uint8], crop: str) -> NDArray[np.uint8]:
@@ -207,12 +288,16 @@ class Run:
 class SamplingLab:
     """A model's answers to one video, with several ways to take frames and pixels.
 
+    :class:`vidlab.SamplingView` shows them in a notebook, with a slider for each choice.
+
     Attributes:
         video: Name of the video.
         title: Of the model.
         labels: The model's.
         settings: The ways; the first one is the default.
         runs: The answers of each.
+        span_seconds: When the video begins and ends.
+        picture: One frame from its middle, whole, as JPEG of at most 240 px height.
     """
 
     video: str
@@ -220,6 +305,8 @@ class SamplingLab:
     labels: LabelMap
     settings: tuple[Setting, ...]
     runs: tuple[Run, ...]
+    span_seconds: tuple[float, float]
+    picture: bytes
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
@@ -230,8 +317,8 @@ class SamplingLab:
     def table(self) -> pd.DataFrame:
         """One row for each setting and each label that comes first with any of them.
 
-        Columns ``fps, phase, crop, label, probability``, and ``top1``, whether the label comes
-        first with this setting. The default setting's rows come first.
+        Columns ``fps, stride, phase, crop, label, probability``, and ``top1``, whether the label
+        comes first with this setting. The default setting's rows come first.
         """
         import pandas as pd
 
@@ -239,19 +326,20 @@ class SamplingLab:
         best = probabilities.argmax(axis=1)
         shown = list(dict.fromkeys(best.tolist()))
         rows = [
-            (each.fps, each.phase, each.crop, self.labels[i], float(probabilities[at, i]),
-             bool(best[at] == i))
+            (each.fps, each.stride, each.phase, each.crop, self.labels[i],
+             float(probabilities[at, i]), bool(best[at] == i))
             for at, each in enumerate(self.settings)
             for i in shown
         ]  # fmt: skip
-        columns = ["fps", "phase", "crop", "label", "probability", "top1"]
-        return pd.DataFrame(rows, columns=columns).astype({"crop": "str", "label": "str"})
+        columns = ["fps", "stride", "phase", "crop", "label", "probability", "top1"]
+        kinds = {"stride": "Int64", "crop": "str", "label": "str"}
+        return pd.DataFrame(rows, columns=columns).astype(kinds)
 
     @property
     def flips(self) -> pd.DataFrame:
         """The settings whose label is another than the default's.
 
-        Columns ``fps, phase, crop``, the ``label`` with its ``probability``, and
+        Columns ``fps, stride, phase, crop``, the ``label`` with its ``probability``, and
         ``default_probability``, what this setting gives the label of the default.
         """
         table = self.table
@@ -287,21 +375,26 @@ class SamplingLab:
         low, median, high = np.nanquantile(held, (0.0, 0.5, 1.0), axis=0)
         return pd.DataFrame({"time_seconds": grid, "low": low, "median": median, "high": high})
 
-    def plot(self, ax: Axes | None = None, *, label: str | None = None) -> Axes:
+    def plot(
+        self, ax: Axes | None = None, *, label: str | None = None, labels: str | None = None
+    ) -> Axes:
         """Draw the band of a label's probability, and the default setting's line in it.
 
         Args:
             ax: Where to draw; None makes a figure.
             label: Which; None takes the default setting's.
+            labels: Language to write it in, such as ``"ko"``; None leaves it as it is.
 
         Returns:
             Where it was drawn.
 
         Raises:
             LabelMapError: The model has no such label.
+            OptionError: There are no names in that language.
             MissingDependencyError: matplotlib is not installed.
         """
         label = self.default_label if label is None else label
+        name = translated(label, labels)
         band = self.band(label)
         ax = plots.axes_for(ax)
         times = band["time_seconds"].to_numpy()
@@ -322,7 +415,7 @@ class SamplingLab:
         ax.set_xlabel("time (s)")
         ax.set_ylabel("probability")
         num_others = int((self.probabilities.argmax(axis=1) != self.labels.id_of(label)).sum())
-        plots.add_title(ax, f"{num_others} of {num} settings do not say {label}")
+        plots.add_title(ax, f"{num_others} of {num} settings do not say {name}")
         ax.legend(loc="best", fontsize="small", framealpha=0.8)
         plots.find_fonts(ax)
         return ax
