@@ -79,6 +79,31 @@ def test_text_is_escaped(comparison: vl.Comparison, tmp_path: Path) -> None:
     assert "a & <b>.mp4" in page.text
 
 
+def test_labels_may_be_in_korean(comparison: vl.Comparison, tmp_path: Path) -> None:
+    english = vl.LabelMap([HOSTILE, "carving ice", "waving hand"])
+    said = [each._with(each.probabilities, labels=english) for each in comparison.predictions]
+    both = vl.Comparison(said, video=comparison.video)
+    assert len(both.disagreements())
+    before = both.table
+    pages = {}
+    for language in (None, "ko"):
+        path = both.report(tmp_path / f"{language}.html", labels=language)
+        html = path.read_text(encoding="utf-8")
+        assert HOSTILE not in html
+        # What stands on the page by itself; scripts, the player among them, come last.
+        pages[language] = Page(html.partition("<script")[0])
+    for label in english:
+        name = vl.translate_labels(label)
+        counts = [pages[None].text.count(label), pages["ko"].text.count(name)]
+        assert counts[0] == counts[1] > 2
+        assert (label in pages["ko"].text) == (label == HOSTILE)
+    assert pages["ko"].tags == pages[None].tags
+    assert both.table.equals(before)
+    with pytest.raises(OptionError, match="Did you mean 'ko'"):
+        both.report(tmp_path / "kr.html", labels="kr")
+    assert not (tmp_path / "kr.html").exists()
+
+
 def test_it_does_without_a_video_or_frames(comparison: vl.Comparison, tmp_path: Path) -> None:
     without = vl.Comparison(comparison.predictions)
     page = Page(write_report(without, tmp_path / "r.html").read_text(encoding="utf-8"))
@@ -153,7 +178,8 @@ def test_a_study_has_its_figures_and_charts(study: vl.Study, tmp_path: Path) -> 
     assert len(charts) == 3
     pictures = [each for each in page.addresses if each.startswith("data:image/jpeg;base64,")]
     assert len(pictures) == 4
-    assert len(charts) + len(pictures) == len(page.addresses)
+    within = [each for each in page.addresses if each.startswith("#")]
+    assert len(charts) + len(pictures) + len(within) == len(page.addresses)
     row = study.table.iloc[0]
     for key in ("top1", "top1_low", "top1_high"):
         assert f"{100 * row[key]:.1f}" in page.text
@@ -163,8 +189,11 @@ def test_a_study_has_its_figures_and_charts(study: vl.Study, tmp_path: Path) -> 
 
 
 def test_the_same_study_gives_the_same_charts(study: vl.Study, tmp_path: Path) -> None:
-    one, other = (study.report(tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
-    assert one == other
+    one, other = (
+        Page(study.report(tmp_path / name).read_text(encoding="utf-8"))
+        for name in ("a.html", "b.html")
+    )
+    assert one.addresses == other.addresses
 
 
 # ---- in a browser --------------------------------------------------------------------------------
@@ -195,6 +224,24 @@ def test_reports_open_from_disk_without_a_network(
         assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)
         page.close()
     context.close()
+
+
+@pytest.mark.browser
+def test_the_player_in_a_korean_report_is_korean_too(
+    comparison: vl.Comparison, tmp_path: Path, chromium: Browser
+) -> None:
+    english = vl.LabelMap(["carving ice", "waving hand", HOSTILE])
+    said = [each._with(each.probabilities, labels=english) for each in comparison.predictions]
+    both = vl.Comparison(said, video=comparison.video)
+    page = chromium.new_page()
+    page.goto(both.report(tmp_path / "ko.html", labels="ko").as_uri())
+    player = page.locator("#player-0 .vidlab-player")
+    expect(player).to_have_attribute("data-frame", "0", timeout=15_000)
+    for label in english[:2]:
+        expect(page.get_by_text(vl.translate_labels(label)).first).to_be_visible()
+        expect(page.locator("body")).not_to_contain_text(label)
+    expect(player).to_contain_text(vl.translate_labels(both.table["label_torch"].iloc[0]))
+    page.close()
 
 
 def _scrub(page: BrowserPage) -> None:

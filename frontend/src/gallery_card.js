@@ -41,7 +41,7 @@ export class Card {
       this.screen,
       h("span", { class: "vl-card-words" }, [
         titleLine(texts, rows, labels, row),
-        ...rows.answers(row).map((answer, _, all) => answerLine(texts, labels, answer, all.length)),
+        ...rows.answers(row).map((answer) => answerLine(texts, rows, labels, answer)),
         rows.info.label === null ? null : nameLine(rows, row),
         hasPart(rows.info) ? partLine(texts, rows, row) : null,
         ...rows.info.told.map((name) => toldLine(name, rows.text(name, row))),
@@ -85,18 +85,18 @@ function titleLine(texts, rows, labels, row) {
   const label = rows.text(column, row);
   if (column === null) return line(ellipsis(nameOf(rows, row), "vl-card-title"));
   if (label === null) return line(ellipsis(texts.gallery.noLabel, "vl-muted"));
-  return line(look(labels, label), ellipsis(label, "vl-card-title"));
+  return line(look(labels, label), ellipsis(rows.nameOf(label), "vl-card-title"));
 }
 
-/** @param {Texts} texts @param {Map<string, Label>} labels @param {Answer} answer @param {number} count */
-function answerLine(texts, labels, { title, letter, predicted, probability, correct }, count) {
+/** @param {Texts} texts @param {Rows} rows @param {Map<string, Label>} labels @param {Answer} answer */
+function answerLine(texts, rows, labels, { title, letter, predicted, probability, correct }) {
   const { gallery } = texts;
   if (predicted === null) return line(ellipsis(gallery.noAnswer, "vl-muted"));
   const verdict = correct === null ? null : correct ? texts.right : texts.wrong;
-  const text = ellipsis(predicted);
-  text.title = `${title}: ${predicted}${verdict === null ? "" : ` (${verdict})`}`;
+  const text = ellipsis(rows.nameOf(predicted));
+  text.title = `${title}: ${rows.nameOf(predicted)}${verdict === null ? "" : ` (${verdict})`}`;
   return line(
-    count > 1 ? h("span", { class: "vl-letter", text: letter, title }) : null,
+    rows.info.models.length > 1 ? h("span", { class: "vl-letter", text: letter, title }) : null,
     verdict === null
       ? null
       : h("span", { class: "vl-card-mark" }, [

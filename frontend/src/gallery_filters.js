@@ -36,13 +36,13 @@ export class Filters {
     this.label = new Choice(
       gallery.label,
       gallery.anyLabel,
-      rows.texts([info.label]).map((text) => [text, text]),
+      rows.labels([info.label]),
       (label) => change({ label }),
     );
     this.predicted = new Choice(
       gallery.predicted,
       gallery.anyPredicted,
-      rows.texts(predicted).map((text) => [text, text]),
+      rows.labels(predicted),
       (text) => change({ predicted: text }),
     );
     this.model = new Choice(
@@ -71,9 +71,10 @@ export class Filters {
     this.turn = h("button", { type: "button", class: "vl-link vl-gallery-turn" });
     this.turn.addEventListener("click", () => change({ descending: !this.query.descending }));
     this.clear = h("button", { type: "button", class: "vl-link", text: gallery.clear });
-    this.clear.addEventListener("click", () =>
-      onChange({ ...ALL, sort: this.query.sort, descending: this.query.descending }),
-    );
+    this.clear.addEventListener("click", () => {
+      const { matrix, sort, descending } = this.query;
+      onChange({ ...ALL, matrix, sort, descending });
+    });
     this.count = h("span", { class: "vl-gallery-count", role: "status" });
     const range = h("span", { class: "vl-group vl-gallery-range" }, [
       h("span", { class: "vl-muted", text: gallery.probability, "aria-hidden": "true" }),
@@ -119,30 +120,31 @@ export class Filters {
 }
 
 /**
- * One of several values, or none of them.
+ * One of several values, or, with a word for it, none of them.
  * @template T
  */
-class Choice {
+export class Choice {
   /**
    * @param {string} label
-   * @param {string} none
+   * @param {string | null} none
    * @param {[string, T][]} options
    * @param {(value: T | null) => void} onChange
    */
   constructor(label, none, options, onChange) {
-    this.values = options.map(([, value]) => value);
+    /** @type {(T | null)[]} */
+    this.values = [...(none === null ? [] : [null]), ...options.map(([, value]) => value)];
     this.element = h("select", { class: "vl-speed vl-choose", "aria-label": label, title: label }, [
-      h("option", { text: none }),
+      none === null ? null : h("option", { text: none }),
       ...options.map(([text]) => h("option", { text })),
     ]);
     this.element.addEventListener("change", () =>
-      onChange(this.values[this.element.selectedIndex - 1] ?? null),
+      onChange(this.values[this.element.selectedIndex] ?? null),
     );
   }
 
   /** @param {T | null} value */
   show(value) {
-    this.element.selectedIndex = value === null ? 0 : this.values.indexOf(value) + 1;
+    this.element.selectedIndex = this.values.indexOf(value);
   }
 }
 

@@ -22,9 +22,12 @@
  * @property {string | null} end
  * @property {string[]} told             further columns that each card tells
  * @property {Label[]} labels            how labels look; empty where there are too many
+ * @property {Record<string, string>} names  what labels are called here, where that is not themselves
  */
 
 /** @typedef {{title: string, letter: string, predicted: string | null, probability: number | null, correct: boolean | null}} Answer  of one model, of one row */
+
+/** @typedef {{model: number, label: string, predicted: string}} Cell  of a confusion matrix: what is taken for what */
 
 /**
  * @typedef {object} Query
@@ -35,6 +38,8 @@
  * @property {boolean | null} verdict
  * @property {number | null} low
  * @property {number | null} high
+ * @property {Cell | null} cell
+ * @property {number | null} matrix  the model whose confusion matrix is open; filters nothing
  * @property {string | null} sort  a column; null leaves rows as given
  * @property {boolean} descending
  */
@@ -48,6 +53,8 @@ export const ALL = Object.freeze({
   verdict: null,
   low: null,
   high: null,
+  cell: null,
+  matrix: null,
   sort: null,
   descending: false,
 });
@@ -55,7 +62,7 @@ export const ALL = Object.freeze({
 /** Whether a query leaves any row out. @param {Query} query */
 export const isFiltering = (query) =>
   query.search.trim() !== "" ||
-  [query.label, query.predicted, query.verdict, query.low, query.high].some(
+  [query.label, query.predicted, query.verdict, query.low, query.high, query.cell].some(
     (each) => each !== null,
   );
 
@@ -67,6 +74,9 @@ export class Rows {
   constructor(info) {
     this.info = info;
     this.columns = new Map(info.columns.map((column) => [column.name, column]));
+    this.names = new Map(Object.entries(info.names));
+    /** Columns of labels. */
+    this.labelled = new Set([info.label, ...info.models.map(({ predicted }) => predicted)]);
     /** @type {string[] | null} each row's text columns, made when first searched */
     this.haystacks = null;
   }
@@ -113,15 +123,23 @@ export class Rows {
     });
   }
 
-  /** The different texts of a column, sorted. @param {(string | null)[]} names */
-  texts(names) {
+  /** What a label is called here. @param {string} label */
+  nameOf(label) {
+    return this.names.get(label) ?? label;
+  }
+
+  /** The different labels in columns, with their names, sorted by these. @param {(string | null)[]} columns @returns {[string, string][]} */
+  labels(columns) {
     const found = new Set(
-      names.flatMap((name) => {
+      columns.flatMap((name) => {
         const column = name === null ? undefined : this.columns.get(name);
         return column?.kind === "text" ? column.texts : [];
       }),
     );
-    return [...found].sort(new Intl.Collator().compare);
+    const { compare } = new Intl.Collator();
+    return [...found]
+      .map((label) => /** @type {[string, string]} */ ([this.nameOf(label), label]))
+      .sort(([one], [other]) => compare(one, other));
   }
 
   /**
@@ -135,6 +153,7 @@ export class Rows {
     const found = [];
     for (let row = 0; row < this.length; row++) {
       if (query.label !== null && this.text(this.info.label, row) !== query.label) continue;
+      if (query.cell !== null && !this.isIn(query.cell, row)) continue;
       if (words.length && !words.every((word) => this.haystack(row).includes(word))) continue;
       if (this.isAnswered(row, query)) found.push(row);
     }
@@ -154,12 +173,25 @@ export class Rows {
     );
   }
 
+  /** Whether a model has taken a row's label for what the cell says. @param {Cell} cell @param {number} row */
+  isIn({ model, label, predicted }, row) {
+    const { info } = this;
+    return (
+      this.text(info.label, row) === label &&
+      this.text(info.models[model]?.predicted ?? null, row) === predicted
+    );
+  }
+
   /** @param {number} row */
   haystack(row) {
     this.haystacks ??= Array.from({ length: this.length }, (_, each) =>
       this.info.columns
         .filter(({ kind }) => kind === "text")
-        .map(({ name }) => folded(this.text(name, each) ?? ""))
+        .flatMap(({ name }) => {
+          const text = this.text(name, each) ?? "";
+          const other = this.labelled.has(name) ? this.names.get(text) : undefined;
+          return other === undefined ? [folded(text)] : [folded(text), folded(other)];
+        })
         .join("\n"),
     );
     return this.haystacks[row] ?? "";
@@ -174,10 +206,13 @@ export class Rows {
   sorted(rows, name, descending) {
     const collator = new Intl.Collator(undefined, { numeric: true });
     const sign = descending ? -1 : 1;
+    const shown = (/** @type {string} */ text) =>
+      this.labelled.has(name) ? this.nameOf(text) : text;
     return rows.toSorted((a, b) => {
       const [one, other] = [this.value(name, a), this.value(name, b)];
       if (one === null || other === null) return Number(one === null) - Number(other === null);
-      if (typeof one === "string") return sign * collator.compare(one, String(other));
+      if (typeof one === "string")
+        return sign * collator.compare(shown(one), shown(String(other)));
       return sign * (Number(one) - Number(other));
     });
   }

@@ -11,6 +11,7 @@
 import { CancelledError, Channel } from "./channel.js";
 import { h } from "./dom.js";
 import { Card, wordsHeight } from "./gallery_card.js";
+import { ConfusionPanel } from "./gallery_confusion.js";
 import { Filters } from "./gallery_filters.js";
 import { Layout } from "./gallery_layout.js";
 import { Pictures } from "./gallery_pictures.js";
@@ -22,6 +23,8 @@ import { textsOf } from "./texts.js";
 /** Cards that are scrolled past sooner are not asked for. */
 const SETTLE_MS = 120;
 const HOVER_MS = 200;
+/** What takes longer to open says so. */
+const OPENING_MS = 400;
 const PREVIEW_EVERY_MS = 250;
 
 const EXAMPLE = 'vl.Gallery(pandas.DataFrame({"video": ["one.mp4", "two.mp4"]}))';
@@ -67,6 +70,15 @@ export class GalleryView {
     this.places = new Map();
     this.format = new Intl.NumberFormat(this.texts.language);
     this.filters = new Filters(this.texts, this.rows, (query) => this.change(query));
+    this.confusion = ConfusionPanel.isFor(this.rows)
+      ? new ConfusionPanel(
+          this.texts,
+          this.rows,
+          this.labels,
+          (query) => this.change(query),
+          () => this.query,
+        )
+      : null;
     this.plane = h("div", { class: "vl-gallery-plane", role: "none" });
     this.scroller = this.makeScroller();
     this.none = this.makeNone();
@@ -126,6 +138,7 @@ export class GalleryView {
       },
       [
         this.filters.element,
+        this.confusion?.element ?? null,
         h("div", { class: "vl-gallery-frame" }, [this.scroller, this.none]),
         this.notice,
         h("p", { class: "vl-gallery-hint vl-muted", id: `${this.id}-hint`, text: gallery.hint }),
@@ -187,6 +200,7 @@ export class GalleryView {
     this.none.hidden = this.shown.length > 0;
     this.scroller.hidden = !this.none.hidden;
     this.scroller.scrollTop = 0;
+    this.confusion?.show();
     this.lay();
     this.tell();
   }
@@ -392,11 +406,15 @@ export class GalleryView {
   /** @param {number | null} row */
   async open(row) {
     if (row === null) return;
+    const opening = this.texts.gallery.opening(this.rows.text("video", row) ?? "");
+    const waiting = window.setTimeout(() => this.say({ opening }), OPENING_MS);
     try {
       await this.channel.request("open", { row });
       this.say({ opening: "" });
     } catch (error) {
       this.say({ opening: sentence(error) });
+    } finally {
+      clearTimeout(waiting);
     }
   }
 
@@ -404,7 +422,8 @@ export class GalleryView {
   onKey(event) {
     const target = event.composedPath()[0];
     if (!(target instanceof Node) || !this.root.contains(target)) return;
-    const action = target === this.scroller ? this.actionOf(event) : undefined;
+    const action =
+      target === this.scroller ? this.actionOf(event) : this.confusion?.actionOf(event, target);
     if (!action) {
       if (isControlsOwn(event, target)) event.stopImmediatePropagation();
       return;

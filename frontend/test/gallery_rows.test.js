@@ -40,6 +40,7 @@ const rows = new Rows({
   end: null,
   told: [],
   labels: [],
+  names: {},
 });
 
 /** @param {object} query */

@@ -23,7 +23,12 @@ LABELS = vl.LabelMap([f"label {i}" for i in range(8)])
 
 
 def made(
-    seed: int, *, num_clips: int = 120, num_videos: int = 40, skill: float = 2.0
+    seed: int,
+    *,
+    num_clips: int = 120,
+    num_videos: int = 40,
+    skill: float = 2.0,
+    cost: Cost | None = None,
 ) -> Evaluation:
     """Answers of a model that knows something, to the same clips whatever the seed."""
     truth = np.random.default_rng(0).integers(0, len(LABELS), num_clips)
@@ -44,7 +49,7 @@ def made(
         probabilities.astype(np.float32),
         labels=LABELS,
         title=f"model {seed}",
-        cost=Cost(ms_per_frame=float(seed), size_mb=1.0, num_threads=1, runtime="none"),
+        cost=cost or Cost(ms_per_frame=float(seed), size_mb=1.0, num_threads=1, runtime="none"),
     )
 
 
@@ -122,6 +127,8 @@ def test_clips_on_which_models_part_come_first(study: Study) -> None:
     assert row["jsd_nats"] == pytest.approx(jensenshannon(good, poor) ** 2, rel=1e-4)
     assert row["predicted_good"] == LABELS[int(good.argmax())]
     assert row["num_right"] == row["correct_good"] + row["correct_poor"]
+    assert row["clip"] == clip
+    assert sorted(two["clip"]) == list(range(len(two)))
 
 
 def test_flips_are_the_clips_that_one_alone_gets_right(study: Study) -> None:
@@ -158,6 +165,36 @@ def test_the_chart_shows_every_model(study: Study) -> None:
     assert legend is not None
     assert {"good", "fair", "poor"} <= {text.get_text() for text in legend.get_texts()}
     assert "ms" in ax.get_xlabel()
+
+
+@pytest.mark.parametrize(("against", "word"), [("size_mb", "weights"), ("memory_mb", "memory")])
+def test_accuracy_can_be_held_against_other_costs(against: str, word: str) -> None:
+    costs = {"good": (8.0, 700.0), "fair": (2.0, 90.0)}
+    study = Study(
+        {
+            name: made(
+                number,
+                cost=Cost(
+                    ms_per_frame=1.0, size_mb=size, num_threads=1, runtime="none", memory_mb=memory
+                ),
+            )
+            for number, (name, (size, memory)) in enumerate(costs.items())
+        }
+    )
+    ax = study.plot(against=against)
+    assert word in ax.get_xlabel()
+    low, high = ax.get_xlim()
+    for each in study.table[against]:
+        assert low < each < high
+    assert study.table["memory_mb"].tolist() == [700.0, 90.0]
+
+
+def test_a_cost_that_nobody_measured_has_no_chart(study: Study) -> None:
+    with pytest.raises(PredictionsError, match="memory_mb of good is not known"):
+        study.plot(against="memory_mb")
+    with pytest.raises(OptionError, match=r"got 'size'\..*size_mb"):
+        study.plot(against="size")
+    assert "memory_mb" not in study.table
 
 
 def test_studies_of_different_clips_are_refused() -> None:

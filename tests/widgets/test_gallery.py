@@ -22,6 +22,7 @@ from synthetic import read_barcode
 
 import vidlab as vl
 from vidlab.core.errors import OptionError, WidgetError
+from vidlab.core.label_names import translated
 from vidlab.evaluation import Evaluation, Study
 from vidlab.widgets import Gallery, gallery
 
@@ -161,6 +162,7 @@ def column(shown: Gallery, name: str) -> list[Any]:
         ),
         (pd.DataFrame({"video": ["a"], "size": [1]}), {"columns": ["sise"]}, "mean 'size'"),
         (pd.DataFrame({"video": ["a"]}), {"locale": "fr"}, "locale must be one of en, ko"),
+        (pd.DataFrame({"video": ["a"]}), {"labels": "kr"}, "shown in 'en' or 'ko'; got 'kr'"),
         (pd.DataFrame({"video": ["a"]}), {"foldr": "x"}, "no option 'foldr'.*Did you mean"),
     ],
 )
@@ -217,6 +219,30 @@ def test_many_labels_take_no_colours(show: Callable[..., Any]) -> None:
     few, many = ([f"colourless {number}" for number in range(count)] for count in (26, 27))
     assert len(show(pd.DataFrame({"video": few, "label": few}))[0]._info["labels"]) == 26
     assert show(pd.DataFrame({"video": many, "label": many}))[0]._info["labels"] == []
+
+
+def test_labels_have_names_in_another_language_and_stay_what_they_are(
+    show: Callable[..., Any],
+) -> None:
+    table = pd.DataFrame(
+        {
+            "video": ["a", "b"],
+            "label": ["carving ice", "my own"],
+            "predicted": ["my own", "squat"],
+            "place": ["carving ice", "tap dancing"],
+        }
+    )
+    shown, _ = show(table, labels="ko")
+    names = {each: translated(each, "ko") for each in ("carving ice", "squat")}
+    assert shown._info["names"] == names
+    assert "carving ice" not in names.values()
+    assert column(shown, "label") == ["carving ice", "my own"]
+    described = {each["name"]: each["letter"] for each in shown._info["labels"]}
+    assert set(described) == {"carving ice", "my own", "squat"}
+    pd.testing.assert_frame_equal(shown.shown, table)
+    plain, _ = show(table)
+    assert plain._info["names"] == {}
+    assert {each["name"]: each["letter"] for each in plain._info["labels"]} == described
 
 
 def test_right_is_told_or_compared(show: Callable[..., Any]) -> None:

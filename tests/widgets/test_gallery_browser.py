@@ -391,6 +391,11 @@ def test_names_are_text_and_nothing_runs(show: Show) -> None:
     view.root.get_by_role("searchbox").fill("<img")
     expect(view.count).to_have_text("0 of 4")
     view.root.get_by_role("button", name="Show all").click()
+    view.root.get_by_role("button", name="Confusion", exact=True).click()
+    view.root.get_by_role("gridcell", name=f"{risky[0]} taken for {risky[3]}").click()
+    expect(view.count).to_have_text("1 of 4")
+    expect(view.root.locator(".vl-confusion-chosen")).to_contain_text(risky[3])
+    view.root.get_by_role("button", name="Show all").click()
     view.card(0).hover()
     assert view.page.evaluate("() => window.ran") is None
     assert view.root.locator("script, img:not(.vl-card-picture), b").count() == 0
@@ -488,6 +493,174 @@ def test_another_language_keeps_what_was_chosen(show: Show) -> None:
     expect(view.count).to_have_text("40개 중 8개 · 1개 선택됨")
     expect(view.card(2)).to_have_attribute("aria-selected", "true")
     expect(view.root).to_have_count(1)
+
+
+# ---- confusion -------------------------------------------------------------------------------
+
+
+def confusion_of(view: GalleryPage) -> pd.DataFrame:
+    """Return the matrix on the page, by the labels that its heads tell."""
+    heads = view.root.locator(".vl-confusion tbody th")
+    names = heads.evaluate_all("(all) => all.map((each) => each.title)")
+    across = view.root.locator(".vl-confusion thead th")
+    assert across.evaluate_all("(all) => all.map((each) => each.title)") == names
+    cells = view.root.locator("tbody td").evaluate_all(
+        "(all) => all.map((each) => Number(each.textContent))"
+    )
+    return pd.DataFrame(np.reshape(cells, (len(names), len(names))), index=names, columns=names)
+
+
+def cell(view: GalleryPage, label: str, predicted: str) -> Locator:
+    return view.root.get_by_role("gridcell", name=f"{label} taken for {predicted}:")
+
+
+def check_matrix(view: GalleryPage, table: pd.DataFrame, model: str) -> None:
+    found = confusion_of(view)
+    known = {*table["label"], *table[f"predicted_{model}"]}
+    assert list(found.index) == sorted(known)
+    counts = pd.crosstab(table["label"], table[f"predicted_{model}"])
+    counts = counts.reindex(index=found.index, columns=found.columns, fill_value=0)
+    np.testing.assert_array_equal(found, counts)
+
+
+def test_a_confusion_matrix_counts_what_the_filters_leave(show: Show) -> None:
+    table = a_table(200)
+    view = show(table)
+    toggle = view.root.get_by_role("button", name="Confusion", exact=True)
+    expect(toggle).to_have_attribute("aria-expanded", "false")
+    expect(view.root.get_by_role("grid")).to_be_hidden()
+    toggle.click()
+    check_matrix(view, table, "float")
+    wrong = int((table["label"] != table["predicted_float"]).sum())
+    expect(view.root.locator(".vl-confusion-told")).to_have_text(f"{wrong} of 200 wrong")
+    # Numbers stand on shades of their share of the row, and are readable on them.
+    assert barriers(view.page, ".vidlab-gallery") == []
+    # The other filters count, the order does not.
+    view.root.get_by_role("searchbox").fill("BALLS.mp4")
+    view.choose("Order", "jsd_nats")
+    left = table[table["video"] == "juggling_balls.mp4"]
+    expect(view.root.locator(".vl-confusion-told")).to_contain_text(f"of {len(left)} wrong")
+    check_matrix(view, left, "float")
+    view.choose("Model of the confusion matrix", "B int8")
+    expect(view.root.locator(".vl-confusion-told")).to_have_text(f"0 of {len(left)} wrong")
+    toggle.click()
+    expect(view.root.get_by_role("grid")).to_be_hidden()
+
+
+def test_a_cell_shows_its_clips_until_it_is_taken_away(show: Show) -> None:
+    table = a_table(200)
+    view = show(table)
+    view.root.get_by_role("button", name="Confusion", exact=True).click()
+    chosen = table[(table["label"] == "squat") & (table["predicted_float"] == "standing up")]
+    cell(view, "squat", "standing up").click()
+    expect(view.count).to_have_text(f"{len(chosen)} of 200")
+    expect(cell(view, "squat", "standing up")).to_have_attribute("aria-selected", "true")
+    view.wait(lambda: view.gallery.shown.equals(chosen))
+    assert view.order()[:2] == chosen["number"].tolist()[:2]
+    # What is counted stays, so that another cell can be chosen.
+    assert confusion_of(view).to_numpy().sum() == 200
+    chip = view.root.get_by_role("button", name="Only A: squat → standing up")
+    expect(chip).to_have_text("A: squat → standing up×")
+    assert barriers(view.page, ".vidlab-gallery") == []
+    cell(view, "squat", "squat").click()
+    expect(view.count).not_to_have_text(f"{len(chosen)} of 200")
+    cell(view, "squat", "squat").click()
+    expect(view.count).to_have_text("200 videos")
+    assert view.state("_shown") is None
+    # An empty cell is no filter.
+    cell(view, "squat", "waving hand").click()
+    expect(view.count).to_have_text("200 videos")
+    cell(view, "squat", "standing up").click()
+    view.page.evaluate("() => window.model.set('locale', 'ko')")
+    expect(view.count).to_have_text(f"200개 중 {len(chosen)}개")
+    expect(view.root.get_by_role("grid")).to_be_visible()
+    view.page.evaluate("() => window.model.set('locale', 'en')")
+    chip.click()
+    expect(view.count).to_have_text("200 videos")
+    expect(chip).to_be_hidden()
+    # All filters at once; the matrix stays open. Another model has no such cell.
+    cell(view, "squat", "standing up").click()
+    view.root.get_by_role("button", name="Show all").click()
+    expect(view.count).to_have_text("200 videos")
+    cell(view, "squat", "standing up").click()
+    view.choose("Model of the confusion matrix", "B int8")
+    expect(view.count).to_have_text("200 videos")
+
+
+def test_keys_move_in_the_matrix_and_choose(show: Show) -> None:
+    table = a_table(200)
+    view = show(table)
+    toggle = view.root.get_by_role("button", name="Confusion", exact=True)
+    toggle.focus()
+    view.page.keyboard.press("Enter")
+    view.page.keyboard.press("Tab")
+    view.page.keyboard.press("Tab")
+    labels = sorted(set(table["label"]))
+    expect(cell(view, labels[0], labels[0])).to_be_focused()
+    view.page.keyboard.press("ArrowLeft")
+    view.page.keyboard.press("ArrowRight")
+    expect(cell(view, labels[0], labels[1])).to_be_focused()
+    view.page.keyboard.press("Enter")
+    expect(view.count).to_have_text("200 videos")  # it is empty
+    view.page.keyboard.press("ArrowDown")
+    view.page.keyboard.press("ArrowDown")
+    view.page.keyboard.press("End")
+    view.page.keyboard.press("ArrowLeft")
+    view.page.keyboard.press("Enter")
+    expect(view.count).to_contain_text("of 200")
+    expect(cell(view, "squat", "standing up")).to_be_focused()
+    expect(cell(view, "squat", "standing up")).to_have_attribute("aria-selected", "true")
+    view.page.keyboard.press("Escape")
+    expect(view.count).to_have_text("200 videos")
+    view.page.keyboard.press("Home")
+    expect(cell(view, "squat", labels[0])).to_be_focused()
+    view.page.keyboard.press("ArrowUp")
+    view.page.keyboard.press("ArrowRight")
+    view.page.keyboard.press("ArrowLeft")
+    view.page.keyboard.press("Space")
+    expect(view.count).to_contain_text("of 200")
+    # One stop of the Tab key, whatever the size.
+    assert view.root.locator("[role=gridcell][tabindex='0']").count() == 1
+
+
+def test_many_labels_show_the_commonest_errors_and_what_is_left_out(show: Show) -> None:
+    names = [f"label {number:03}" for number in range(60)]
+    rows = [("squat.mp4", name, name) for name in names]
+    rows += [("squat.mp4", "label 007", "label 050")] * 3 + [
+        ("squat.mp4", "label 001", "label 002")
+    ]
+    view = show(pd.DataFrame(rows, columns=["video", "label", "predicted"]))
+    view.root.get_by_role("button", name="Confusion", exact=True).click()
+    found = confusion_of(view)
+    assert list(found.index) == ["label 007", "label 050", "label 001", "label 002"]
+    assert found.loc["label 007", "label 050"] == 3
+    expect(view.root).to_contain_text(
+        "The 4 labels with the commonest errors, of 60; 4 of the 4 errors are between them."
+    )
+    room = view.root.locator(".vl-confusion-room")
+    assert room.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+
+
+def test_korean_labels_are_shown_and_both_are_found(show: Show) -> None:
+    table = a_table()
+    view = show(table, labels="ko", width=380)
+    squat, standing = "스쿼트하기", "일어서기"
+    expect(view.card(2)).to_contain_text(squat)
+    view.root.get_by_role("button", name="Confusion", exact=True).click()
+    cell(view, squat, standing).click()
+    expect(view.root.get_by_role("button", name=f"Only A: {squat} → {standing}")).to_be_visible()
+    chosen = table[(table["label"] == "squat") & (table["predicted_float"] == "standing up")]
+    view.wait(lambda: view.gallery.shown.equals(chosen))
+    assert view.page.evaluate("document.documentElement.scrollWidth") <= 380
+    view.root.get_by_role("button", name="Show all").click()
+    view.choose("Label", squat)
+    expect(view.count).to_have_text("8 of 40")
+    view.wait(lambda: set(view.gallery.shown["label"]) == {"squat"})
+    view.choose("Label", "any label")
+    for words in (squat, "squat"):
+        view.root.get_by_role("searchbox").fill(words)
+        expect(view.count).to_contain_text("of 40")
+        view.wait(lambda: 8 <= len(view.gallery.shown) < 40)
 
 
 # ---- selecting, opening, keys ----------------------------------------------------------------

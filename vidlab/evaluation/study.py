@@ -7,6 +7,7 @@ Clips of one video resemble each other, so intervals come from resampling whole 
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +18,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vidlab import metrics
-from vidlab.core.errors import OptionError, PredictionsError
+from vidlab.core.errors import OptionError, PredictionsError, did_you_mean
 from vidlab.core.probabilities import jensen_shannon
 from vidlab.evaluation.result import Evaluation
 from vidlab.models.base import Model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_COSTS = {
+    "ms_per_frame": "computing time (ms per frame)",
+    "size_mb": "weights (MB)",
+    "memory_mb": "memory of a process of its own (MB)",
+}
 
 _CLIP_COLUMNS = ["video", "start_seconds", "end_seconds", "label"]
 
@@ -66,8 +73,10 @@ class Study:
 
         Columns ``model, num_clips, num_videos``; ``top1, top1_low, top1_high``; ``top5`` and
         ``ece`` likewise (the expected calibration error); ``stable_seconds`` (the median time to
-        the label that then stayed) and ``flicker_per_second``, the mean; ``ms_per_frame, size_mb,
-        num_threads, runtime``, measured in this run. Ends are NaN where there is one video only.
+        the label that then stayed) and ``flicker_per_second``, the mean; ``end_top1`` and
+        ``mean_top1``, of the last answers and of the mean over a clip's; ``ms_per_frame,
+        size_mb, memory_mb, num_threads, runtime``, measured in this run (memory where asked).
+        Ends are NaN where there is one video only.
         """
         return pd.DataFrame([self._row(name, each) for name, each in self.evaluations.items()])
 
@@ -103,11 +112,12 @@ class Study:
     def clips(self) -> pd.DataFrame:
         """A row for each clip, those on which the models part furthest first.
 
-        Columns ``video, start_seconds, end_seconds, label``; ``jsd_nats``, the Jensen-Shannon
-        divergence of the models' answers; ``num_right``, how many models are right; and
-        ``predicted_NAME, probability_NAME, correct_NAME`` for each model.
+        Columns ``video, start_seconds, end_seconds, label``; ``clip``, its number in the
+        evaluations' ``answers``; ``jsd_nats``, the Jensen-Shannon divergence of the models'
+        answers; ``num_right``, how many models are right; and ``predicted_NAME,
+        probability_NAME, correct_NAME`` for each model.
         """
-        table = self._clips.copy()
+        table = self._clips.assign(clip=np.arange(len(self._clips)))
         answers = [each.probabilities for each in self.evaluations.values()]
         table["jsd_nats"] = jensen_shannon(answers)
         table["num_right"] = np.sum([each.is_right for each in self.evaluations.values()], axis=0)
@@ -137,29 +147,38 @@ class Study:
         one, other = table[f"correct_{first}"], table[f"correct_{second}"]
         return table.assign(gained=other)[one != other].reset_index(drop=True)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw accuracy against time per frame, each with its interval; the best are joined.
+    def plot(self, ax: Axes | None = None, *, against: str = "ms_per_frame") -> Axes:
+        """Draw accuracy against what a model costs, with its intervals; the best are joined.
 
         Args:
             ax: Where to draw; None makes a figure.
+            against: ``"ms_per_frame"``, ``"size_mb"`` or ``"memory_mb"``, a column of
+                :attr:`table`.
 
         Returns:
             Where it was drawn.
 
         Raises:
-            PredictionsError: What a model took is not known.
+            OptionError: `against` is another word.
+            PredictionsError: That is not known of every model.
             MissingDependencyError: matplotlib is not installed.
         """
         from vidlab.plots.tradeoffs import draw_tradeoff
 
+        if against not in _COSTS:
+            raise OptionError(
+                f"against must be one of {', '.join(_COSTS)}; got {against!r}."
+                + did_you_mean(str(against), _COSTS)
+            )
         for name, each in self.evaluations.items():
-            if each.cost is None:
+            if each.cost is None or math.isnan(getattr(each.cost, against)):
                 raise PredictionsError(
-                    f"What {name} took is not known, so it has no place on a chart of time and "
-                    "accuracy; evaluate it with vidlab.evaluate, which measures it."
+                    f"The {against} of {name} is not known, so it has no place on this chart; "
+                    "vidlab.evaluate measures it (memory with memory=True), but for networks that "
+                    "are in no file."
                 )
         table = self.table
-        cost, best = table["ms_per_frame"].to_numpy(), table["top1"].to_numpy()
+        cost, best = table[against].to_numpy(), table["top1"].to_numpy()
         return draw_tradeoff(
             ax,
             self.names,
@@ -168,7 +187,7 @@ class Study:
             table["top1_low"].to_numpy(),
             table["top1_high"].to_numpy(),
             is_pareto(best, cost),
-            xlabel="computing time (ms per frame)",
+            xlabel=_COSTS[against],
             ylabel="top-1 accuracy, with 95 % interval",
         )
 
@@ -237,23 +256,28 @@ class Study:
             diagonal=True,
         )
 
-    def report(self, path: str | os.PathLike[str], *, max_mb: float = 20.0) -> Path:
-        """Write a report: one HTML file with tables, charts and pictures, for a colleague.
+    def report(
+        self, path: str | os.PathLike[str], *, max_mb: float = 20.0, labels: str | None = None
+    ) -> Path:
+        """Write a report: one HTML file with tables, charts, videos and pictures, for a colleague.
 
         Args:
             path: The ``.html`` file to write.
-            max_mb: What it may have, in megabytes.
+            max_mb: What it may have, in megabytes. Videos, and then pictures, are left out where
+                that is little.
+            labels: Language to write labels in, such as ``"ko"``; None leaves them as they are.
 
         Returns:
             The path.
 
         Raises:
-            OptionError: The file cannot be written.
+            OptionError: The file cannot be written, `max_mb` is too little for the tables alone,
+                or there are no names in that language.
             MissingDependencyError: matplotlib, which draws the charts, is not installed.
         """
         from vidlab.report import write_study_report
 
-        return write_study_report(self, path, max_mb=max_mb)
+        return write_study_report(self, path, max_mb=max_mb, labels=labels)
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -292,11 +316,15 @@ class Study:
             decisions = evaluation.decisions()
             row["stable_seconds"] = float(decisions["stable_seconds"].median())
             row["flicker_per_second"] = float(decisions["flicker_per_second"].mean())
+        if evaluation.answers is not None and evaluation.mean_probabilities is not None:
+            streaming = evaluation.streaming_summary()
+            row |= {key: streaming[key] for key in ("end_top1", "mean_top1")}
         if evaluation.cost is not None:
             cost = evaluation.cost
             row |= {
                 "ms_per_frame": cost.ms_per_frame,
                 "size_mb": cost.size_mb,
+                **({} if math.isnan(cost.memory_mb) else {"memory_mb": cost.memory_mb}),
                 "num_threads": cost.num_threads,
                 "runtime": cost.runtime,
             }

@@ -13,6 +13,7 @@ import pandas as pd
 
 from vidlab.comparison import Comparison
 from vidlab.core.images import data_url, jpeg
+from vidlab.core.label_names import translate_labels, translated
 from vidlab.core.palette import PALETTE, ink_on
 from vidlab.core.times import clock
 from vidlab.predictions import Predictions
@@ -28,7 +29,11 @@ _LEGEND_LABELS = 8
 
 
 def write_report(
-    comparison: Comparison, path: str | os.PathLike[str], *, max_mb: float = 20.0
+    comparison: Comparison,
+    path: str | os.PathLike[str],
+    *,
+    max_mb: float = 20.0,
+    labels: str | None = None,
 ) -> Path:
     """Write a self-contained HTML report of a comparison, atomically.
 
@@ -38,17 +43,19 @@ def write_report(
         comparison: What to report; its pictures and its player need its ``video``.
         path: The ``.html`` file to write.
         max_mb: What the file may have, in megabytes.
+        labels: Language to write labels in, such as ``"ko"``; None leaves them as they are.
 
     Returns:
         The path.
 
     Raises:
-        OptionError: The file cannot be written, or the video does not fit.
+        OptionError: The file cannot be written, the video does not fit, or there are no names in
+            that language.
     """
-    return write_page(path, partial(render, comparison), max_mb=max_mb)
+    return write_page(path, partial(render, comparison, labels=labels), max_mb=max_mb)
 
 
-def render(comparison: Comparison, *, max_mb: float = 20.0) -> str:
+def render(comparison: Comparison, *, max_mb: float = 20.0, labels: str | None = None) -> str:
     """Return the report as HTML text."""
     name = comparison.predictions[0].video
     disagreements = comparison.disagreements()
@@ -64,11 +71,11 @@ def render(comparison: Comparison, *, max_mb: float = 20.0) -> str:
         '<div id="player-0"></div>' if is_playable else "",
         _strip(comparison),
         "<h2>What each model said</h2>",
-        _timeline(comparison),
+        _timeline(comparison, labels),
         "<h2>Where they part</h2>",
-        _stretches(comparison, disagreements),
+        _stretches(comparison, translate_labels(disagreements, labels=labels)),
         "<h2>Last frame</h2>",
-        _last_answers(comparison),
+        _last_answers(comparison, labels),
         "<h2>Computing time per answer</h2>",
         "<p>Without decoding, after the first call. A model that takes several frames a call "
         "answers for all of them at its end; the time is shared between them.</p>",
@@ -76,7 +83,7 @@ def render(comparison: Comparison, *, max_mb: float = 20.0) -> str:
         "<h2>What was run</h2>",
         _made_by(comparison),
     ]
-    players = [Player(comparison.video, comparison)] if is_playable else []
+    players = [Player(comparison.video, comparison, labels=labels)] if is_playable else []
     return page(parts, title=name, players=players, max_mb=max_mb)
 
 
@@ -100,7 +107,7 @@ def _strip(comparison: Comparison) -> str:
     return f'<div class="strip">{figures}</div>'
 
 
-def _timeline(comparison: Comparison) -> str:
+def _timeline(comparison: Comparison, language: str | None) -> str:
     if not len(comparison):
         return "<p>No frame was answered.</p>"
     begin = float(comparison.time_seconds[0])
@@ -122,7 +129,7 @@ def _timeline(comparison: Comparison) -> str:
             width = (bounds[stop] - bounds[start]) * scale
             shapes.append(
                 f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{_BAND_HEIGHT}" '
-                f'fill="{PALETTE.color_of(label)}"><title>{escape(label)}, '
+                f'fill="{PALETTE.color_of(label)}"><title>{escape(translated(label, language))}, '
                 f"{clock(bounds[start])} to {clock(bounds[stop])}</title></rect>"
             )
             if width > 16:
@@ -159,7 +166,7 @@ def _timeline(comparison: Comparison) -> str:
     counts = pd.concat([table[f"label_{name}"] for name in comparison.names]).value_counts()
     legend = "".join(
         f'<li><span class="key" style="background:{PALETTE.color_of(label)}"></span>'
-        f"{escape(PALETTE.letter_of(label))} {escape(label)}</li>"
+        f"{escape(PALETTE.letter_of(label))} {escape(translated(label, language))}</li>"
         for label in counts.index[:_LEGEND_LABELS]
     )
     more = len(counts) - _LEGEND_LABELS
@@ -200,12 +207,13 @@ def _stretches(comparison: Comparison, disagreements: pd.DataFrame) -> str:
     return note + html_table(head, rows)
 
 
-def _last_answers(comparison: Comparison) -> str:
+def _last_answers(comparison: Comparison, language: str | None) -> str:
     rows = []
     for name, item in zip(comparison.names, comparison.predictions, strict=True):
         last = item.at_frame(int(item.frame_index[-1])) if len(item) else item.table
         answer = ", ".join(
-            f"{escape(str(row.label))} {row.probability:.3f}" for row in last.head(3).itertuples()
+            f"{escape(str(row.label))} {row.probability:.3f}"
+            for row in translate_labels(last.head(3), labels=language).itertuples()
         )
         rows.append([escape(name), answer])
     return html_table(["model", "top labels and probabilities"], rows)

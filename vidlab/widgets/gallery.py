@@ -36,6 +36,7 @@ from vidlab.core.errors import (
     refuse_unknown,
 )
 from vidlab.core.images import jpeg
+from vidlab.core.label_names import check_language, translated
 from vidlab.video import Video
 from vidlab.widgets.locales import checked_locale
 from vidlab.widgets.media.server import failure_of
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 _STATIC = Path(__file__).parent / "static"
 
-_OPTIONS = ("columns", "folder", "locale", "layout")
+_OPTIONS = ("columns", "folder", "labels", "locale", "layout")
 
 # Somewhat more than a card's picture has, for dense screens; 10 kB or so each.
 _PICTURE_HEIGHT_PX = 180
@@ -88,7 +89,11 @@ class Gallery(anywidget.AnyWidget):
     """Shows many videos in a grid, with their labels and what models said of them.
 
     Search, filters and sorting need no kernel. Nothing of a video is read before its card is
-    seen; the pointer on a card, or the keyboard's focus, plays a silent preview.
+    seen; the pointer on a card, or the keyboard's focus, plays a silent preview. With labels and
+    predictions there is a confusion matrix of the clips that the filters leave; a click on one of
+    its cells shows these clips.
+
+    :class:`~vidlab.Explorer` is a gallery whose cards open in a player.
 
     Args:
         table: One row a card: ``video``, a path, and where known ``start_seconds`` and
@@ -99,6 +104,8 @@ class Gallery(anywidget.AnyWidget):
             :class:`~vidlab.evaluation.Study` or an :class:`~vidlab.Evaluation` has such a table.
         columns: Which of the other columns to tell on each card.
         folder: What paths are relative to; None takes the current one.
+        labels: Language to show labels in, such as ``"ko"``; None shows them as they are. Search
+            finds both, and the table keeps its own words.
         locale: Language of the texts, "en" or "ko"; None takes the page's or the browser's.
         layout: The `ipywidgets.Layout` of the widget; without a height, cards have 560 px.
 
@@ -139,13 +146,14 @@ class Gallery(anywidget.AnyWidget):
         *,
         columns: Sequence[str] | None = None,
         folder: str | os.PathLike[str] | None = None,
+        labels: str | None = None,
         locale: str | None = None,
         layout: Any = None,
         **unknown: Any,
     ) -> None:
         refuse_unknown("Gallery", unknown, _OPTIONS)
         given, title = _table_of(table)
-        info = _describe(given, title, [] if columns is None else columns)
+        info = _describe(given, title, [] if columns is None else columns, check_language(labels))
         self._table = given
         self._callbacks: list[Callable[[pd.Series], object]] = []
         self._pictures = _Pictures(_clips_of(given, folder), self._reply)
@@ -321,7 +329,9 @@ def _clips_of(table: pd.DataFrame, folder: str | os.PathLike[str] | None) -> lis
     ]
 
 
-def _describe(table: pd.DataFrame, title: str, wanted: Sequence[str]) -> dict[str, Any]:
+def _describe(
+    table: pd.DataFrame, title: str, wanted: Sequence[str], language: str
+) -> dict[str, Any]:
     """Return every column as the page reads it, and which of them mean what.
 
     Raises:
@@ -355,10 +365,11 @@ def _describe(table: pd.DataFrame, title: str, wanted: Sequence[str]) -> dict[st
                 "correct": _known(correct, columns),
             }
         )
-    labels = {
-        text for name in ("label", *roles) if name in columns for text in columns[name]["texts"]
-    }
-    is_colored = len(labels) <= _MAX_COLORED
+    labels = sorted(
+        {text for name in ("label", *roles) if name in columns for text in columns[name]["texts"]}
+    )
+    shown = {label: translated(label, language) for label in labels}
+    colored = labels if len(labels) <= _MAX_COLORED else []
     return {
         "num_rows": len(table),
         "columns": [{"name": name, **column} for name, column in columns.items()],
@@ -368,7 +379,8 @@ def _describe(table: pd.DataFrame, title: str, wanted: Sequence[str]) -> dict[st
         "start": _known("start_seconds", columns),
         "end": _known("end_seconds", columns),
         "told": [wanted] if isinstance(wanted, str) else list(wanted),
-        "labels": [describe_label(each, 0) for each in sorted(labels)] if is_colored else [],
+        "labels": [describe_label(each, 0) for each in colored],
+        "names": {label: name for label, name in shown.items() if name != label},
     }
 
 
