@@ -1,7 +1,7 @@
 // @ts-check
 /** Marks segments: keys, buttons, the list of what is marked, and whether it is saved. */
 
-/** @import { Annotation, Label, Segment } from "./types.js" */
+/** @import { Annotation, GivenLabel, Segment } from "./types.js" */
 /** @import { Edge } from "./segment_lane.js" */
 /** @import { View } from "./view.js" */
 import { button, h } from "./dom.js";
@@ -36,7 +36,7 @@ export class Annotator {
     this.history = new History();
     /** @type {Segment[]} by time */
     this.segments = [];
-    /** @type {Label[]} */
+    /** @type {GivenLabel[]} */
     this.labels = [];
     /** @type {Segment | null} the one chosen in the list, which counts where several are */
     this.chosen = null;
@@ -51,6 +51,18 @@ export class Annotator {
     });
 
     this.buttons = h("div", { class: "vl-labels", role: "group", "aria-label": texts.labels });
+    this.search = h("input", {
+      class: "vl-find",
+      type: "text",
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder: texts.findLabel,
+      "aria-label": texts.findLabel,
+      title: texts.findLabelHint,
+      hidden: true,
+    });
+    this.search.addEventListener("input", () => this.filter());
+    this.search.addEventListener("keydown", (event) => this.onSearchKey(event));
     this.hint = h("p", { class: "vl-mark-hint vl-muted" });
     this.saved = h("span", { class: "vl-saved vl-muted vl-ellipsis" });
     this.error = h("p", { class: "vl-error", role: "alert", hidden: true });
@@ -75,6 +87,7 @@ export class Annotator {
     ]);
     this.scroller = h("div", { class: "vl-segments-room" }, [this.table]);
     this.element = h("section", { class: "vl-annotator", "aria-label": texts.annotator }, [
+      this.search,
       this.buttons,
       this.added,
       this.hint,
@@ -109,6 +122,11 @@ export class Annotator {
     return (chosen && segmentAt([chosen], now)) || segmentAt(segments, now);
   }
 
+  /** How a label is shown. @param {string} value  the kernel's word for it */
+  nameOf(value) {
+    return this.lane.labels.get(value)?.name ?? value;
+  }
+
   // ------------------------------------------------------------ keys
 
   /**
@@ -126,7 +144,7 @@ export class Annotator {
       return key === "y" ? () => this.step("redo") : undefined;
     }
     const label = /^\d$/.test(key) ? this.labels[(Number(key) + NUM_KEYS - 1) % NUM_KEYS] : undefined;
-    if (label) return event.repeat ? () => {} : () => this.press(label.name);
+    if (label) return event.repeat ? () => {} : () => this.press(label.value);
     if (key === "Escape" && this.begun && !this.view.isOpen) return () => this.begin(null);
     if (key === "Enter" && this.begun && !isControlsOwn(event, target)) return () => this.finish();
     if (key === "Delete" || key === "Backspace") return () => this.removeCurrent();
@@ -135,30 +153,31 @@ export class Annotator {
 
   // ------------------------------------------------------------ marking
 
-  /** A label's key or button. @param {string} name */
-  press(name) {
+  /** A label's key or button. @param {string} value */
+  press(value) {
     const { view, begun } = this;
     if (!view.clock) return;
     const [label, first] = begun ?? [null, 0];
     const now = view.picture.current;
-    if (label === name) this.finish();
+    if (label === value) this.finish();
     else if (label !== null) {
       // It ends where the next one begins; pressed at the same frame, another label was meant.
       if (now > first) this.mark(label, first, now);
       if (now < first) this.mark(label, now, first + 1);
-      this.begin(name);
+      this.begin(value);
     } else if (view.selection) {
-      this.mark(name, ...view.selection);
+      this.mark(value, ...view.selection);
       view.clearSelection();
-    } else this.begin(name);
+    } else this.begin(value);
   }
 
-  /** @param {string | null} name  null gives up the one begun */
-  begin(name) {
+  /** @param {string | null} label  null gives up the one begun */
+  begin(label) {
     const { view } = this;
     view.takeOver();
-    view.set("_begun", name === null ? null : [name, view.picture.current]);
-    view.announce(name === null ? this.texts.givenUp : this.texts.begunSpoken(name));
+    view.set("_begun", label === null ? null : [label, view.picture.current]);
+    const { givenUp, begunSpoken } = this.texts;
+    view.announce(label === null ? givenUp : begunSpoken(this.nameOf(label)));
   }
 
   /** End what is begun with the frame on screen; walked back, it is the other way round. */
@@ -175,7 +194,7 @@ export class Annotator {
     const { clock, timeline } = this.view;
     if (!clock) return;
     const segment = { label, from: timeline.edge(start), to: timeline.edge(stop) };
-    this.change(including(this.segments, segment), this.texts.marked(label));
+    this.change(including(this.segments, segment), this.texts.marked(this.nameOf(label)));
   }
 
   removeCurrent() {
@@ -186,13 +205,13 @@ export class Annotator {
 
   /** @param {Segment} segment */
   remove(segment) {
-    this.change(excluding(this.segments, segment), this.texts.removed(segment.label));
+    this.change(excluding(this.segments, segment), this.texts.removed(this.nameOf(segment.label)));
   }
 
   /** @param {Segment} segment @param {string} label */
   relabel(segment, label) {
     const next = including(excluding(this.segments, segment), { ...segment, label });
-    this.change(next, this.texts.marked(label));
+    this.change(next, this.texts.marked(this.nameOf(label)));
   }
 
   /** The nearest edge goes to the frame on screen. */
@@ -210,7 +229,7 @@ export class Annotator {
     const moved = withEdge(this.segments, segment, side, side === "from" ? start : stop);
     if (!moved) return;
     this.chosen = moved.moved;
-    this.change(moved.list, this.texts.marked(segment.label));
+    this.change(moved.list, this.texts.marked(this.nameOf(segment.label)));
   }
 
   /**
@@ -236,7 +255,7 @@ export class Annotator {
     }
     if (moved && final) {
       this.chosen = moved.moved;
-      this.change(moved.list, this.texts.marked(segment.label));
+      this.change(moved.list, this.texts.marked(this.nameOf(segment.label)));
     } else {
       lane.use(moved?.list ?? this.segments, lane.labels);
       lane.current = moved?.moved ?? null;
@@ -324,7 +343,7 @@ export class Annotator {
   use(segments) {
     this.segments = segments;
     if (this.chosen && !segments.includes(this.chosen)) this.chosen = null;
-    this.lane.use(segments, new Map(this.labels.map((label) => [label.name, label])));
+    this.lane.use(segments, new Map(this.labels.map((label) => [label.value, label])));
     this.view.timeline.draw();
     this.showTable();
     this.showSaved();
@@ -371,23 +390,52 @@ export class Annotator {
     this.buttons.replaceChildren(
       ...this.labels.map((label, index) => {
         const key = index < NUM_KEYS ? ` (${label.letter})` : "";
-        const element = h("button", { type: "button", class: "vl-link vl-label", title: label.name + key }, [
+        const own = label.name === label.value ? "" : ` · ${label.value}`;
+        const title = label.name + own + key;
+        const element = h("button", { type: "button", class: "vl-link vl-label", title }, [
           chip(label),
           h("span", { class: "vl-ellipsis", text: label.name }),
         ]);
-        element.addEventListener("click", () => this.press(label.name));
+        element.addEventListener("click", () => this.press(label.value));
         return element;
       }),
     );
+    // A few are seen at a glance.
+    this.search.hidden = this.labels.length <= NUM_KEYS;
+    this.filter();
+  }
+
+  /** Leave the labels that have the words of the field, as shown or as the kernel calls them. */
+  filter() {
+    const wanted = this.search.value.trim().toLowerCase();
+    [...this.buttons.children].forEach((element, index) => {
+      const label = this.labels[index];
+      const isFound = [label?.name, label?.value].some((text) =>
+        text?.toLowerCase().includes(wanted),
+      );
+      /** @type {HTMLElement} */ (element).hidden = !isFound;
+    });
+  }
+
+  /** Enter takes the first label that is found, Escape gives up. @param {KeyboardEvent} event */
+  onSearchKey(event) {
+    // While a syllable is composed, the keys are the keyboard's.
+    if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
+    const first = [...this.buttons.children].findIndex((element) => !element.matches("[hidden]"));
+    const label = event.key === "Enter" && this.search.value.trim() ? this.labels[first] : undefined;
+    this.search.value = "";
+    this.filter();
+    this.view.timeline.element.focus({ preventScroll: true });
+    if (label) this.press(label.value);
   }
 
   showBegun() {
     const { begun, texts, view } = this;
     [...this.buttons.children].forEach((element, index) =>
-      element.setAttribute("aria-pressed", String(this.labels[index]?.name === begun?.[0])),
+      element.setAttribute("aria-pressed", String(this.labels[index]?.value === begun?.[0])),
     );
     this.hint.textContent = begun
-      ? texts.begun(begun[0], clockText(view.clock?.start(begun[1]) ?? 0))
+      ? texts.begun(this.nameOf(begun[0]), clockText(view.clock?.start(begun[1]) ?? 0))
       : texts.markHint;
     this.show();
   }
@@ -430,13 +478,13 @@ export class Annotator {
   /** @param {Segment} segment */
   makeRow(segment) {
     const { texts } = this;
-    const said = `${segment.label}, ${clockText(segment.from)}`;
+    const said = `${this.nameOf(segment.label)}, ${clockText(segment.from)}`;
     const select = h("select", {
       class: "vl-speed vl-relabel",
       "aria-label": texts.relabel(said),
       "data-part": "label",
     });
-    for (const { name } of this.labels) select.append(h("option", { value: name, text: name }));
+    for (const { name, value } of this.labels) select.append(h("option", { value, text: name }));
     select.value = segment.label;
     select.addEventListener("change", () => this.relabel(segment, select.value));
     const place = (/** @type {"from" | "to"} */ side, /** @type {string} */ name) => {
@@ -453,7 +501,7 @@ export class Annotator {
     };
     const remove = button("close", texts.remove(said), () => this.remove(segment));
     remove.dataset["part"] = "remove";
-    const shown = this.labels.find(({ name }) => name === segment.label);
+    const shown = this.lane.labels.get(segment.label);
     const row = h("tr", {}, [
       h("td", {}, [h("span", { class: "vl-segment-label" }, [chip(shown), select])]),
       place("from", texts.goToStart),

@@ -9,6 +9,8 @@ import { h } from "./dom.js";
  * @typedef {object} Settings  how the menu changes things
  * @property {(name: OverlayName, on: boolean) => void} setOverlay
  * @property {(what: ColoredBy) => void} setColoredBy
+ * @property {(name: string) => void} setHeatShown
+ * @property {(share: number) => void} setHeatOpacity
  * @property {(value: number | null) => void} setThreshold
  * @property {(on: boolean) => void} setLoop
  * @property {(step: 1 | 0 | -1) => void} zoom
@@ -49,6 +51,30 @@ export class Menu {
     );
     if (info.keypoints?.length) this.element.append(group(texts.coloredBy, [this.coloredBy]));
 
+    const layers = info.heatmaps ?? [];
+    this.heatShown = h("select", { class: "vl-speed vl-choose", "aria-label": texts.heatShown });
+    for (const { name, shown } of layers)
+      this.heatShown.append(h("option", { value: name, text: shown }));
+    this.heatShown.addEventListener("change", () => settings.setHeatShown(this.heatShown.value));
+    this.heatOpacity = h("input", {
+      class: "vl-range",
+      type: "range",
+      min: 0,
+      max: 100,
+      step: 1,
+      "aria-label": texts.heatOpacity,
+      title: texts.heatOpacity,
+    });
+    this.heatOpacity.addEventListener("input", () =>
+      settings.setHeatOpacity(Number(this.heatOpacity.value) / 100),
+    );
+    this.heatOpacityText = h("output", { class: "vl-number vl-threshold-text" });
+    const choice = layers.length > 1 ? [this.heatShown] : [];
+    if (layers.length)
+      this.element.append(
+        group(texts.overlays.heat, [...choice, this.heatOpacity, this.heatOpacityText]),
+      );
+
     const [use, used] = checkbox("", (on) => settings.setThreshold(on ? this.lastThreshold : null));
     used.setAttribute("aria-label", texts.thresholdUse);
     this.thresholdUsed = used;
@@ -83,6 +109,14 @@ export class Menu {
       ]),
       group(texts.playing, [loop]),
     );
+  }
+
+  /** @param {string} name @param {number} opacity */
+  showHeat(name, opacity) {
+    const percent = Math.round(100 * opacity);
+    this.heatShown.value = name;
+    this.heatOpacity.value = String(percent);
+    this.heatOpacityText.textContent = `${percent} %`;
   }
 
   /**

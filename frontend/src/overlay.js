@@ -1,9 +1,10 @@
 // @ts-check
-/** What is drawn over the picture, sharp at any zoom: labels, captions, bars, boxes, keypoints. */
+/** What is drawn over the picture, sharp at any zoom: labels, captions, bars, boxes, keypoints, heat. */
 
 /** @import { Boxes, ColoredBy, Info, Label, OverlayName, Overlays, Told, Track } from "./types.js" */
 import { colorOf, drawBodies, rowsAt } from "./bodies.js";
 import { h } from "./dom.js";
+import { HeatPainter } from "./heat.js";
 import { fit, roundRect } from "./marks.js";
 import { clamp, lastAtMost, probText } from "./numbers.js";
 
@@ -23,7 +24,10 @@ export class Overlay {
     /** @type {Told | null} */
     this.told = null;
     /** @type {Overlays} */
-    this.data = { boxes: null, keypoints: [], gaps: null, curves: [] };
+    this.data = { boxes: null, keypoints: [], gaps: null, curves: [], heat: [] };
+    this.heat = new HeatPainter();
+    this.heatShown = "";
+    this.heatOpacity = 0;
     /** @type {ColoredBy} */
     this.coloredBy = "person";
     /** @type {Set<OverlayName>} */
@@ -59,6 +63,8 @@ export class Overlay {
     context.textBaseline = "middle";
     const font = getComputedStyle(canvas).fontFamily || "sans-serif";
     const zoom = width / this.info.width;
+    const heat = names.has("heat") && this.data.heat.find(({ name }) => name === this.heatShown);
+    if (heat) this.heat.draw(context, zoom, heat, this.frame, this.heatOpacity);
     if (names.has("boxes") && this.data.boxes) this.drawBoxes(context, font, zoom, this.data.boxes);
     if (names.has("keypoints")) drawBodies(context, font, zoom, this.data, this.frame, this.coloredBy);
     const top = names.has("caption") ? this.drawCaption(context, font, width) : 0;

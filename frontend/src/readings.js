@@ -1,20 +1,26 @@
 // @ts-check
 /** Numbers about people on the frame on screen: whose skeletons, how far apart, curves' values. */
 
-/** @import { ColoredBy, Info, Overlays } from "./types.js" */
+/** @import { ColoredBy, HeatLayer, Info, Overlays } from "./types.js" */
 /** @import { Texts } from "./texts.js" */
 import { colorOf, gapsAt, letterOf, SHARES } from "./bodies.js";
 import { numberText, valuesText } from "./curves.js";
 import { h } from "./dom.js";
+import { mapAt, nearestMap } from "./heat.js";
+import { probText } from "./numbers.js";
 
 const APART = "A ↔ B, px";
+
+/** An end of a scale, to two digits. @param {number} value */
+const scaleText = (value) => String(Number(value.toPrecision(2))).replace("-", "−");
 
 export class Readings {
   /**
    * @param {Info} info
    * @param {Texts} texts
+   * @param {(frame: number) => void} goTo
    */
-  constructor(info, texts) {
+  constructor(info, texts, goTo) {
     this.info = info;
     this.texts = texts;
     this.element = h("section", { class: "vl-block vl-readings", "aria-label": texts.readings });
@@ -43,7 +49,23 @@ export class Readings {
     /** @type {HTMLElement[]} */
     this.values = [];
     this.list = h("dl", { class: "vl-values" });
-    this.element.append(this.makeTitles(), this.legend, this.apart, this.list);
+    /** @type {string | null} the heat maps that are drawn; null where none are */
+    this.heatShown = null;
+    this.heatAbout = h("span", { class: "vl-ellipsis" });
+    this.heatLeast = h("span", { class: "vl-number" });
+    this.heatRamp = h("span", { class: "vl-ramp" });
+    this.heatMost = h("span", { class: "vl-number" });
+    this.heatNearest = h("button", { type: "button", class: "vl-link" });
+    this.heatNearest.addEventListener("click", () =>
+      goTo(Number(this.heatNearest.dataset["frame"])),
+    );
+    this.heat = h("div", { class: "vl-heat", hidden: true }, [
+      h("div", { class: "vl-heat-about" }, [this.heatAbout, this.heatNearest]),
+      h("div", { class: "vl-legend" }, [this.heatLeast, this.heatRamp, this.heatMost]),
+    ]);
+    this.element.append(this.makeTitles(), this.legend);
+    if (info.heatmaps?.length) this.element.append(this.heat);
+    this.element.append(this.apart, this.list);
   }
 
   makeTitles() {
@@ -72,6 +94,37 @@ export class Readings {
     this.swatches.forEach((swatch, number) => {
       swatch.style.color = coloredBy === "model" ? colorOf(number) : "";
     });
+  }
+
+  /** Which heat maps are drawn; null where none are. @param {string | null} name */
+  setHeat(name) {
+    this.heatShown = name;
+    this.heat.hidden = !this.heatLayer;
+  }
+
+  /** @returns {HeatLayer | undefined} */
+  get heatLayer() {
+    return this.data?.heat.find(({ name }) => name === this.heatShown);
+  }
+
+  /** What the map on screen is about, or where the nearest one is. @param {number} frame */
+  showHeat(frame) {
+    const layer = this.heatLayer;
+    this.heat.hidden = !layer;
+    if (!layer) return;
+    const map = mapAt(layer, frame);
+    const { texts } = this;
+    const kind = texts.heatKinds[map?.what ?? ""] ?? map?.what ?? "";
+    const about = map ? texts.heatAbout(kind, map.label, probText(map.probability)) : texts.noHeatHere;
+    this.heatAbout.textContent = this.heatAbout.title = about;
+    this.heatAbout.classList.toggle("vl-muted", !map);
+    this.heatRamp.style.background = `linear-gradient(to right, ${layer.colors.join(", ")})`;
+    this.heatLeast.textContent = scaleText(layer.least);
+    this.heatMost.textContent = scaleText(layer.most);
+    const nearest = nearestMap(layer, frame);
+    this.heatNearest.hidden = map !== null;
+    this.heatNearest.dataset["frame"] = String(nearest);
+    this.heatNearest.textContent = texts.goToHeat(nearest);
   }
 
   /** The numbers have come. @param {Overlays} data */
@@ -106,6 +159,7 @@ export class Readings {
   /** @param {number} frame */
   show(frame) {
     if (!this.data) return;
+    this.showHeat(frame);
     if (this.data.gaps) {
       const apart = gapsAt(this.data.gaps, frame);
       const known = apart.filter((value) => !Number.isNaN(value));

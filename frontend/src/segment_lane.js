@@ -1,7 +1,7 @@
 // @ts-check
 /** The timeline's lane of marked segments: drawn in as many rows as they overlap, edges draggable. */
 
-/** @import { Label, Segment } from "./types.js" */
+/** @import { GivenLabel, Segment } from "./types.js" */
 /** @import { Side } from "./segments.js" */
 /** @import { Timeline } from "./timeline.js" */
 import { roundRect } from "./marks.js";
@@ -29,7 +29,7 @@ export class SegmentLane {
     this.segments = [];
     /** @type {number[]} */
     this.rows = [];
-    /** @type {Map<string, Label>} */
+    /** @type {Map<string, GivenLabel>} by the kernel's word */
     this.labels = new Map();
     /** @type {Segment | null} the one that Delete would remove */
     this.current = null;
@@ -39,7 +39,7 @@ export class SegmentLane {
     this.held = null;
   }
 
-  /** @param {Segment[]} segments  by time @param {Map<string, Label>} labels */
+  /** @param {Segment[]} segments  by time @param {Map<string, GivenLabel>} labels */
   use(segments, labels) {
     this.segments = segments;
     this.labels = labels;

@@ -159,7 +159,7 @@ export class Session {
   }
 
   /**
-   * Boxes, keypoints and curves, fetched once.
+   * Boxes, keypoints, curves and heat maps, fetched once.
    * @returns {Promise<Overlays>}
    */
   overlays() {
@@ -253,5 +253,15 @@ function readOverlays({ content, buffers }) {
         values: new Float32Array(take()),
       })),
     })),
+    heat: content.heat.map((/** @type {any} */ layer) => {
+      const frames = new Int32Array(take());
+      const grids = new Uint8Array(take());
+      let from = 0;
+      const maps = layer.maps.map((/** @type {any} */ map) => {
+        const steps = grids.subarray(from, (from += map.rows * map.columns));
+        return { ...map, steps };
+      });
+      return { ...layer, frames, maps };
+    }),
   };
 }

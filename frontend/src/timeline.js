@@ -1123,7 +1123,7 @@ export class Timeline {
       lines.push(
         h("div", { class: "vl-tip-row" }, [
           chip(this.lane?.labels.get(label)),
-          h("span", { class: "vl-ellipsis", text: label }),
+          h("span", { class: "vl-ellipsis", text: this.lane?.labels.get(label)?.name ?? label }),
           h("span", { class: "vl-number", text: `${clockText(from)} – ${clockText(to)}` }),
         ]),
       );

@@ -11,7 +11,7 @@
  * @property {(name: string, callback: (...args: any[]) => void) => void} off
  */
 
-/** @typedef {"label" | "caption" | "bars" | "boxes" | "keypoints"} OverlayName */
+/** @typedef {"label" | "caption" | "bars" | "boxes" | "keypoints" | "heat"} OverlayName */
 
 /**
  * @typedef {object} Info  what the page knows before it has asked
@@ -25,6 +25,7 @@
  * @property {OverlayName[]} [overlays]  those there is data for
  * @property {string[]} [keypoints]      titles of the models whose keypoints there are
  * @property {string[]} [curves]         names of curves under the picture
+ * @property {{name: string, shown: string}[]} [heatmaps]  names of the heat maps; empty where there is no choice
  * @property {string} [model_id]         the widget's id, as its kept output names it
  */
 
@@ -34,7 +35,16 @@
 
 /** @typedef {import("./media.js").Media} Media  the video as one view plays it */
 
-/** @typedef {{name: string, letter: string, color: string | null, ink: string, pattern: number}} Label */
+/**
+ * @typedef {object} Label
+ * @property {string} name           as it is shown, perhaps in another language
+ * @property {string} letter
+ * @property {string | null} color
+ * @property {string} ink
+ * @property {number} pattern
+ */
+
+/** @typedef {Label & {value: string}} GivenLabel  one that can be given; value is the kernel's word for it */
 
 /**
  * @typedef {object} Track  the predictions of one model
@@ -54,14 +64,14 @@
 
 /** @typedef {{start: number, stop: number, label: number, unknown_to: number[]}} TruthSegment  frames, half-open; label is an index into labels, unknown_to are the models that do not have it */
 
-/** @typedef {{from: number, to: number, label: string}} Segment  marked by a person: seconds, half-open */
+/** @typedef {{from: number, to: number, label: string}} Segment  marked by a person: seconds, half-open; the kernel's word */
 
 /**
  * @typedef {object} Annotation  what the kernel keeps of what is marked
  * @property {number} revision  larger each time it changes
  * @property {[number, number, string][]} segments
- * @property {Label[]} labels
- * @property {string[]} added   labels that the file has beyond those that were given
+ * @property {GivenLabel[]} labels
+ * @property {string[]} added   labels that the file has beyond those that were given, as shown
  * @property {string} file      its name
  * @property {string} path
  * @property {string} error     why it is not saved
@@ -115,6 +125,28 @@
 
 /** @typedef {"person" | "confidence" | "model"} ColoredBy  what a skeleton's colour tells */
 
-/** @typedef {{boxes: Boxes | null, keypoints: Keypoints[], gaps: Gaps | null, curves: Curve[]}} Overlays */
+/**
+ * @typedef {object} HeatMap
+ * @property {number} rows
+ * @property {number} columns
+ * @property {Uint8Array} steps      [rows * columns], from 0 for the first colour to 255 for the last
+ * @property {[number, number, number, number]} xywh  px of the displayed frame; perhaps beyond it
+ * @property {string} what           what the values are
+ * @property {string} label          as it is shown
+ * @property {number} probability    of the label
+ */
+
+/**
+ * @typedef {object} HeatLayer  heat maps to one scale, in order of frame
+ * @property {string} name
+ * @property {number} hold           frames that a map is shown at most
+ * @property {Int32Array} frames
+ * @property {number} least          the value with the first colour
+ * @property {number} most           the value with the last one
+ * @property {string[]} colors       "#rrggbb", evenly far apart
+ * @property {HeatMap[]} maps
+ */
+
+/** @typedef {{boxes: Boxes | null, keypoints: Keypoints[], gaps: Gaps | null, curves: Curve[], heat: HeatLayer[]}} Overlays */
 
 export {};

@@ -33,6 +33,18 @@ const THEME_ATTRIBUTES = [
   "data-vscode-theme-kind",
 ];
 
+// Traits that change how things are shown, and not what.
+const SETTINGS = [
+  "speed",
+  "selection",
+  "overlay",
+  "keypoint_color",
+  "heatmap_opacity",
+  "heatmap_shown",
+  "threshold",
+  "loop",
+];
+
 const THEME_QUERIES = ["(prefers-color-scheme: dark)", "(forced-colors: active)"];
 
 export class View {
@@ -110,6 +122,8 @@ export class View {
     this.menu = new Menu(texts, info, {
       setOverlay: (name, on) => this.setOverlay(name, on),
       setColoredBy: (what) => this.set("keypoint_color", what),
+      setHeatShown: (name) => this.set("heatmap_shown", name),
+      setHeatOpacity: (share) => this.set("heatmap_opacity", share),
       setThreshold: (value) => this.set("threshold", value),
       setLoop: (on) => this.set("loop", on),
       zoom: (step) => this.zoom(step),
@@ -125,8 +139,8 @@ export class View {
       clear: () => this.clearSelection(),
     });
     this.panel = new Panel(info, texts);
-    this.readings = new Readings(info, texts);
-    const isMeasured = Boolean(info.keypoints?.length || info.curves?.length);
+    this.readings = new Readings(info, texts, (frame) => this.goTo(frame));
+    const isMeasured = [info.keypoints, info.curves, info.heatmaps].some((each) => each?.length);
     if (isMeasured) this.panel.element.append(this.readings.element);
     this.annotator = model.get("_annotation") ? new Annotator(this) : null;
     this.timeline.lane = this.annotator?.lane ?? null;
@@ -276,7 +290,9 @@ export class View {
 
   async loadOverlays() {
     const { overlays, curves } = this.info;
-    const isAny = overlays?.includes("boxes") || overlays?.includes("keypoints");
+    const isAny = ["boxes", "keypoints", "heat"].some((each) =>
+      overlays?.includes(/** @type {OverlayName} */ (each)),
+    );
     if (!isAny && !curves?.length) return;
     try {
       const data = await this.session.overlays();
@@ -364,6 +380,7 @@ export class View {
       void this.root.offsetHeight;
       this.root.style.containerType = "";
       this.timeline.draw();
+      this.overlay.draw();
     });
     seen.observe(this.root);
     this.undo.push(() => seen.disconnect());
@@ -375,8 +392,7 @@ export class View {
       if (index !== this.posted || this.session.driver !== this) this.obeyFrame(index);
     });
     this.follow("playing", () => this.obeyPlaying());
-    for (const name of ["speed", "selection", "overlay", "keypoint_color", "threshold", "loop"])
-      this.follow(name, () => this.obeySettings());
+    for (const name of SETTINGS) this.follow(name, () => this.obeySettings());
     const restyle = () => this.timeline.restyle();
     const theme = new MutationObserver(restyle);
     for (const element of [document.documentElement, document.body])
@@ -567,8 +583,8 @@ export class View {
   describe(index) {
     const said = this.answers(index).map(({ name, prob }) => `${name} ${probText(prob)}`);
     const place = `${this.texts.frame} ${index}`;
-    const marked = this.annotator?.current?.label;
-    if (marked) said.push(marked);
+    const marked = this.annotator?.current;
+    if (marked) said.push(this.annotator?.nameOf(marked.label) ?? "");
     return [place, clockText(this.clock?.start(index) ?? 0), ...said].join(", ");
   }
 
@@ -582,6 +598,13 @@ export class View {
     this.overlay.names = names;
     this.overlay.coloredBy = coloredBy;
     this.readings.setColoredBy(coloredBy);
+    const heat = model.get("heatmap_shown") ?? "";
+    const opacity = model.get("heatmap_opacity") ?? 0;
+    this.overlay.heatShown = heat;
+    this.overlay.heatOpacity = opacity;
+    this.menu.showHeat(heat, opacity);
+    this.readings.setHeat(names.has("heat") ? heat : null);
+    this.readings.show(picture.current);
     this.overlay.draw();
     timeline.threshold = threshold;
     timeline.draw();

@@ -17,12 +17,18 @@ pytestmark = pytest.mark.browser
 FPS = 30
 NUM_FRAMES = 60
 
-FILES = ("segments.csv", "others.csv")
+FILES = ("segments.csv", "others.csv", "korean.csv")
 
 SHOW = """
 import vidlab as vl
 LABELS = ["squat", "lunge", "jumping jacks"]
 annotator = vl.Annotator("clip.mp4", LABELS, out={name!r})
+annotator
+"""
+
+SHOW_KOREAN = """
+MANY = [*vl.LabelMap.named("kinetics-600")[:11], "zumba", "my own label"]
+annotator = vl.Annotator("clip.mp4", MANY, out={name!r}, label_language="ko", locale="ko")
 annotator
 """
 
@@ -98,7 +104,8 @@ def opened(lab: Lab, spelled: Callable[..., Path]) -> Iterator[list[Marked]]:
     others = "video,start_seconds,end_seconds,label\nother.mp4,0,1,lunge\n"
     for name in FILES:
         (folder / name).write_text(others, encoding="utf-8")
-    cells = [SHOW.format(name=name) for name in FILES]
+    shows = (SHOW, SHOW, SHOW_KOREAN)
+    cells = [show.format(name=name) for show, name in zip(shows, FILES, strict=True)]
     notebook = lab.open(lab.write_notebook("annotator/annotator.ipynb", cells), height=1100)
     yield [Marked(notebook, folder / name, cell) for cell, name in enumerate(FILES)]
     assert notebook.messages == []
@@ -226,3 +233,38 @@ def test_what_cannot_be_saved_is_said_and_kept(opened: list[Marked]) -> None:
     marked.press("2", "2")
     expect(marked.part.get_by_role("alert")).to_have_text("There is no label 'squat' to give.")
     expect(marked.part.locator("tbody tr")).to_have_count(1)
+
+
+def test_korean_names_are_shown_and_found_and_labels_are_saved(opened: list[Marked]) -> None:
+    marked = opened[2]
+    marked.run()
+    buttons = marked.part.locator(".vl-labels button")
+    expect(buttons).to_have_count(14)  # and the file's own
+    zumba = marked.button("줌바 댄스 추기")
+    expect(zumba.first).to_be_visible()
+    expect(marked.button("my own label").first).to_be_visible()
+    field = marked.part.get_by_role("textbox", name="레이블 찾기")
+    for wanted in ("줌바", "ZUM"):
+        field.fill(wanted)
+        expect(buttons.filter(visible=True)).to_have_count(1)
+        expect(zumba).to_be_visible()
+    field.press("Enter")
+    expect(buttons.filter(visible=True)).to_have_count(14)
+    expect(field).to_have_value("")
+    expect(marked.root.locator(".vl-timeline")).to_be_focused()
+    expect(marked.part).to_contain_text("줌바 댄스 추기, 00:00.000부터")
+    marked.press(".", ".", "Enter")
+    assert marked.frames() == [(0, 3, "zumba")]
+    expect(marked.root.locator(".vl-timeline")).to_have_attribute(
+        "aria-valuetext", "프레임 2, 00:00.067, 줌바 댄스 추기"
+    )
+    row = marked.part.locator("tbody tr")
+    expect(row.get_by_label("줌바 댄스 추기, 00:00.000의 레이블")).to_have_value("zumba")
+    row.locator("select").select_option(label="my own label")
+    assert marked.frames() == [(0, 3, "my own label")]
+    field.fill("nothing like it")
+    expect(buttons.filter(visible=True)).to_have_count(0)
+    field.press("Escape")
+    expect(buttons.filter(visible=True)).to_have_count(14)
+    expect(marked.part).not_to_contain_text("zumba")
+    assert barriers(marked.notebook.page, ".vidlab-player") == []

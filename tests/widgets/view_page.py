@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, Route
 import vidlab as vl
 from vidlab.widgets.annotations import read_boxes, read_truth
 from vidlab.widgets.curves import distance_curve, read_curves
+from vidlab.widgets.heat import read_heatmaps
 from vidlab.widgets.keypoints import read_keypoints
 from vidlab.widgets.payload import describe_overlays, describe_predictions
 
@@ -139,6 +140,8 @@ def open_view(
     keypoints: Any = None,
     skeleton: Any = None,
     curves: Any = None,
+    heatmaps: Any = None,
+    labels: str | None = None,
     state: Mapping[str, Any] | None = None,
     top_k: int = 5,
     width: int = 1000,
@@ -160,6 +163,8 @@ def open_view(
         keypoints: As `vidlab.Player` takes them.
         skeleton: As `vidlab.Player` takes it.
         curves: As `vidlab.Player` takes them.
+        heatmaps: As `vidlab.Player` takes them.
+        labels: As `vidlab.Player` takes them.
         state: Traits that differ from their defaults.
         top_k: Labels to list.
         width: Of the window, px.
@@ -173,20 +178,23 @@ def open_view(
     lanes = read_curves(curves)
     if drawn is not None and drawn.gaps is not None:
         lanes = (distance_curve(drawn.gaps), *lanes)
+    heat = read_heatmaps(heatmaps, height_px=video.height, width_px=video.width)
     said = read_truth(truth, video="clip.mp4")
     overlays = ["label", "bars"] if predictions else []
     overlays += ["boxes"] if known else []
     overlays += ["keypoints"] if drawn else []
+    overlays += ["heat"] if heat else []
     traits: dict[str, Any] = {
         "frame_index": 0, "time_seconds": video.start_seconds, "playing": False, "speed": 1,
         "selection": None, "overlay": [], "loop": False, "threshold": None, "locale": None,
-        "_link": None,
+        "_link": None, "heatmap_opacity": 0.5, "heatmap_shown": heat[0].name if heat else "",
         "_info": {
             "name": video.name, "width": video.width, "height": video.height,
             "has_audio": video.has_audio, "top_k": top_k, "has_truth": said is not None,
             "models": [each.title for each in predictions], "overlays": overlays,
             "keypoints": [each.title for each in drawn.layers] if drawn else [],
             "curves": [each.name for each in lanes],
+            "heatmaps": [{"name": each.name, "shown": each.name} for each in heat],
         },
         **(state or {}),
     }  # fmt: skip
@@ -204,10 +212,10 @@ def open_view(
         "predictions": _answer(
             *describe_predictions(
                 predictions, comparison, top_k=top_k,
-                truth=said.in_frames(video) if said else (),
+                truth=said.in_frames(video) if said else (), language=labels,
             )
         ),
-        "overlays": _answer(*describe_overlays(known, drawn, lanes)),
+        "overlays": _answer(*describe_overlays(known, drawn, lanes, heat, language=labels)),
         **(answers or {}),
     }  # fmt: skip
     page = browser.new_page(viewport={"width": width, "height": height}, **options)

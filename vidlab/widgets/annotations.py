@@ -194,7 +194,7 @@ def read_boxes(given: Any) -> Boxes | None:
 # ---- which of it is drawn --------------------------------------------------------------------
 
 #: What can be drawn on the picture.
-OVERLAYS = ("label", "caption", "bars", "boxes", "keypoints")
+OVERLAYS = ("label", "caption", "bars", "boxes", "keypoints", "heat")
 
 
 def overlay_names(given: Any) -> list[str]:

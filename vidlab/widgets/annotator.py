@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from vidlab.core.errors import DatasetError, OptionError, VidlabError
+from vidlab.core.label_names import translated
 from vidlab.core.labels import LabelMap
 from vidlab.core.palette import PALETTE
 from vidlab.video import Video
@@ -47,6 +48,8 @@ class Annotator(Player):
             file are added.
         out: The CSV file.
         predictions: What models said, to be shown as in `Player`.
+        label_language: Language that labels are shown in, such as ``"ko"``, which is `labels` of
+            `Player`; None shows them as they are. Files and tables keep the label map's words.
         options: As for `Player`.
 
     Attributes:
@@ -69,7 +72,10 @@ class Annotator(Player):
         >>> vidlab.fit("movinet-a0-stream", annotator.out)             # doctest: +SKIP
     """
 
-    _options = ("labels", "out", "predictions", *Player._options)
+    _options = (
+        "labels", "out", "predictions", "label_language",
+        *(each for each in Player._options if each != "labels"),
+    )  # fmt: skip
 
     _annotation = traitlets.Dict(help="Segments, labels, and whether they are saved.").tag(
         sync=True
@@ -85,10 +91,14 @@ class Annotator(Player):
         *,
         out: str | os.PathLike[str] = "segments.csv",
         predictions: Any = None,
+        label_language: str | None = None,
         **options: Any,
     ) -> None:
         if isinstance(labels, str) or not isinstance(labels, Iterable):
-            raise OptionError(f"labels is a list of names, such as ['waving']; got {labels!r:.80}.")
+            raise OptionError(
+                f"labels is a list of names, such as ['waving']; got {labels!r:.80}. The language "
+                "that they are shown in is label_language."
+            )
         video = video if isinstance(video, Video) else Video(video)
         given = LabelMap([each.strip() if isinstance(each, str) else each for each in labels])
         self._file = SegmentFile(out, video)
@@ -97,7 +107,7 @@ class Annotator(Player):
         self._labels: tuple[str, ...] = tuple(given)
         self._added: tuple[str, ...] = ()
         self._learn(self._file.labels)
-        super().__init__(video, predictions, **options)
+        super().__init__(video, predictions, labels=label_language, **options)
         self._tell()
 
     @property
@@ -230,10 +240,11 @@ class Annotator(Player):
             "segments": [list(each) for each in self._marked],
             "labels": [
                 # Its key stands for it; another letter would look like one.
-                describe_label(name, rank) | {"letter": _KEYS[rank : rank + 1]}
+                describe_label(name, rank, language=self._language)
+                | {"value": name, "letter": _KEYS[rank : rank + 1]}
                 for rank, name in enumerate(self._labels)
             ],
-            "added": list(self._added),
+            "added": [translated(each, self._language) for each in self._added],
             "file": self._marked_in,
             "path": str(self.out),
             "error": error,

@@ -107,8 +107,10 @@ def _write_frames(
 def _overlays(player: Player) -> Overlays:
     return Overlays(
         player.predictions, top_k=player._top_k, boxes=player._boxes, bodies=player._bodies,
+        heat=player._heat_shown, heat_opacity=player.heatmap_opacity,
         keypoint_color=player.keypoint_color,
         size=(player.video.width, player.video.height), threshold=player.threshold,
+        language=player._language,
     )  # fmt: skip
 
 

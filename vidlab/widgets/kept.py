@@ -20,6 +20,7 @@ from vidlab.core.console import display_bundle
 from vidlab.core.errors import VideoError
 from vidlab.core.fonts import font_for
 from vidlab.core.images import data_url, jpeg
+from vidlab.core.label_names import translated
 from vidlab.core.palette import PALETTE, ink_on
 from vidlab.core.times import clock
 from vidlab.video.posters import Poster, posters
@@ -129,14 +130,15 @@ def kept_html(player: Player) -> str:
 
 
 def _drawn(player: Player, poster: Poster) -> NDArray[np.uint8]:
-    """Return a picture of the strip with what lies on the bodies in it."""
-    names = [each for each in player.overlay if each in ("boxes", "keypoints")]
+    """Return a picture of the strip with what lies on the people and things in it."""
+    names = [each for each in player.overlay if each in ("boxes", "keypoints", "heat")]
     if not names:
         return poster.rgb
     overlays = Overlays(
         [], top_k=1, boxes=player._boxes, bodies=player._bodies,
+        heat=player._heat_shown, heat_opacity=player.heatmap_opacity,
         keypoint_color=player.keypoint_color, size=(player.video.width, player.video.height),
-        has_legend=False,
+        has_legend=False, language=player._language,
     )  # fmt: skip
     index = player.video.index_at_time(poster.time_seconds)
     return as_rgb(overlays.draw(Image.fromarray(poster.rgb), index, names))
@@ -193,7 +195,10 @@ def _timeline_html(player: Player, rows: Sequence[_Row], texts: dict[str, str]) 
     if player.comparison is not None:
         names += f", {texts['divergence']}"
     alt = escape(texts["timeline"].format(rows=names))
-    listed = [f"{PALETTE.letter_of(label).lower()} {label}" for label in labels]
+    language = player._language
+    listed = [
+        f"{PALETTE.letter_of(label).lower()} {translated(label, language)}" for label in labels
+    ]
     more = len(listed) - _NUM_LABELS_LISTED
     legend = "".join(
         f'<img alt="" src="{_swatch(label)}"> {escape(text)} &nbsp; '
@@ -203,7 +208,7 @@ def _timeline_html(player: Player, rows: Sequence[_Row], texts: dict[str, str]) 
         legend += escape(texts["more"].format(count=more))
     truth = player._truth.labels if player._truth is not None else ()
     unknown = [
-        repr(label) for label in truth
+        repr(translated(label, language)) for label in truth
         if player.predictions and not any(label in each.labels for each in player.predictions)
     ]  # fmt: skip
     if unknown:
@@ -321,18 +326,19 @@ def _table_html(player: Player, pictures: Sequence[Poster], texts: dict[str, str
     lines = []
     for moment in [each.time_seconds for each in pictures]:
         for name, each in zip(player.model_names, player.predictions, strict=True):
-            said = _said_at(each, moment)
+            said = _said_at(each, moment, player._language)
             lines.append(
                 f"<tr><td>{clock(moment)}</td><td>{escape(name)}</td><td>{escape(said)}</td></tr>"
             )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def _said_at(predictions: Predictions, seconds: float) -> str:
+def _said_at(predictions: Predictions, seconds: float, language: str) -> str:
     row = int(np.searchsorted(predictions.time_seconds, seconds + 1e-6, side="right")) - 1
     if row < 0:
         return "–"
     ids = predictions.selection.class_ids(predictions.labels)
     values = predictions.probabilities[row, ids]
     best = np.argsort(-values, kind="stable")[:_NUM_TOP]
-    return ", ".join(f"{predictions.labels[int(ids[at])]} {values[at]:.3f}" for at in best)
+    names = [translated(predictions.labels[int(ids[at])], language) for at in best]
+    return ", ".join(f"{name} {values[at]:.3f}" for name, at in zip(names, best, strict=True))

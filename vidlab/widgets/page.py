@@ -48,7 +48,7 @@ _MAX_TRIES = 4
 
 _TRAITS = (
     "frame_index", "time_seconds", "playing", "speed", "overlay", "selection", "loop",
-    "keypoint_color", "threshold", "locale", "_link", "_info",
+    "keypoint_color", "heatmap_opacity", "heatmap_shown", "threshold", "locale", "_link", "_info",
 )  # fmt: skip
 
 _STYLE = """
@@ -249,9 +249,12 @@ def _told(player: Player) -> dict[str, Any]:
     known = _truth_of(player)
     truth = known.in_frames(player.video) if known else []
     predictions = describe_predictions(
-        player.predictions, player.comparison, top_k=player._top_k, truth=truth
+        player.predictions, player.comparison, top_k=player._top_k, truth=truth,
+        language=player._language,
+    )  # fmt: skip
+    overlays = describe_overlays(
+        player._boxes, player._bodies, player._curves, player._heat, language=player._language
     )
-    overlays = describe_overlays(player._boxes, player._bodies, player._curves)
     return {"predictions": _answer(*predictions), "overlays": _answer(*overlays)}
 
 

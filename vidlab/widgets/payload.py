@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidlab.core.label_names import translated
 from vidlab.core.palette import PALETTE, ink_on
+from vidlab.widgets.heat import HeatLayer, upright
 
 if TYPE_CHECKING:
     from vidlab.comparison import Comparison
@@ -64,20 +66,23 @@ def describe_predictions(
     *,
     top_k: int,
     truth: Sequence[tuple[int, int, str]] = (),
+    language: str | None = None,
 ) -> tuple[dict[str, Any], list[bytes]]:
     """Return the answer to the page's ``predictions`` request.
 
     The JSON names the labels once; arrays refer to them by number. Per model five buffers
     follow: frame index int32 ``[N]``, seconds float64 ``[N]``, top labels int32 ``[N, k]``,
     top probabilities float32 ``[N, k]``, curves float32 ``[L, N]``; a sixth where a model answers
-    clips (``has_clips``), the first frame of each, int32 ``[N]``. Where models are compared,
-    the comparison's grid follows: seconds float64 ``[N]``, divergence float32 ``[N]``.
+    clips (``has_clips``), the first frame of each, int32 ``[N]``. Where models are compared
+    and their divergence is known (``has_divergence``), the comparison's grid follows: seconds
+    float64 ``[N]``, divergence float32 ``[N]``.
 
     Args:
         predictions: One per model.
         comparison: The same side by side, or None.
         top_k: Labels told for each frame.
         truth: Known segments ``(start, stop, label)`` in frames, half-open.
+        language: What labels' names are shown in; None is as they are.
     """
     tops = [top_classes(each, top_k) for each in predictions]
     # Labels that lead somewhere get colours, those on screen longest first.
@@ -131,16 +136,19 @@ def describe_predictions(
         }
         for start, stop, label in truth
     ]
-    labels = [describe_label(name, ranks.get(name)) for name in names]
+    labels = [describe_label(name, ranks.get(name), language=language) for name in names]
+    # NaN where only top labels are known.
+    has_divergence = comparison is not None and not np.isnan(comparison.divergence).any()
     content: dict[str, Any] = {
         "models": models, "labels": labels, "disagreements": [], "truth": known,
-        "has_divergence": comparison is not None,
+        "has_divergence": has_divergence,
     }  # fmt: skip
     if comparison is not None:
-        buffers += [
-            comparison.time_seconds.astype("<f8").tobytes(),
-            comparison.divergence.astype("<f4").tobytes(),
-        ]
+        if has_divergence:
+            buffers += [
+                comparison.time_seconds.astype("<f8").tobytes(),
+                comparison.divergence.astype("<f4").tobytes(),
+            ]
         found = comparison.disagreements()
         content["disagreements"] = [
             [int(start), int(stop)]
@@ -150,7 +158,12 @@ def describe_predictions(
 
 
 def describe_overlays(
-    boxes: Boxes | None, bodies: Bodies | None, curves: Sequence[Curve] = ()
+    boxes: Boxes | None,
+    bodies: Bodies | None,
+    curves: Sequence[Curve] = (),
+    heat: Sequence[HeatLayer] = (),
+    *,
+    language: str | None = None,
 ) -> tuple[dict[str, Any], list[bytes]]:
     """Return the answer to the page's ``overlays`` request.
 
@@ -159,14 +172,24 @@ def describe_overlays(
     of keypoints: frame index, person and keypoint int32 ``[M]``, place in px float32 ``[M, 2]``,
     confidence float32 ``[M]``. Of the gaps between two layers: frame index and keypoint int32
     ``[G]``, both places in px float32 ``[G, 2]``. Of each line of each curve: frame index int32
-    ``[L]``, values float32 ``[L]``. Of what is not there, the content says None or nothing, and no
-    buffer comes.
+    ``[L]``, values float32 ``[L]``. Of each layer of heat maps: frame index int32 ``[H]``, and the
+    maps one after the other, uint8, from the least value to the greatest. Of what is not there, the
+    content says None or nothing, and no buffer comes.
+
+    Args:
+        boxes: Of any frames.
+        bodies: Likewise.
+        curves: Likewise.
+        heat: Likewise.
+        language: What labels' names are shown in; None is as they are.
     """
-    content: dict[str, Any] = {"boxes": None, "keypoints": [], "gaps": None, "curves": []}
+    content: dict[str, Any] = {
+        "boxes": None, "keypoints": [], "gaps": None, "curves": [], "heat": [],
+    }  # fmt: skip
     buffers: list[bytes] = []
     if boxes is not None:
         content["boxes"] = {
-            "labels": [_describe_box_label(name) for name in boxes.labels],
+            "labels": [_describe_box_label(name, language) for name in boxes.labels],
             "hold": boxes.hold,
         }
         buffers += [
@@ -213,12 +236,38 @@ def describe_overlays(
         for line in curve.lines:
             buffers.append(line.frame_index.astype("<i4").tobytes())
             buffers.append(line.values.astype("<f4").tobytes())
+    for heat_layer in heat:
+        told, grids = _describe_heat(heat_layer, language)
+        content["heat"].append(told)
+        buffers += [heat_layer.frame_index.astype("<i4").tobytes(), grids]
     return content, buffers
 
 
-def _describe_box_label(name: str) -> dict[str, Any]:
+def _describe_box_label(name: str, language: str | None) -> dict[str, Any]:
     PALETTE.assign([name])
-    return describe_label(name, 0)
+    return describe_label(name, 0, language=language)
+
+
+def _describe_heat(layer: HeatLayer, language: str | None) -> tuple[dict[str, Any], bytes]:
+    maps, grids = [], []
+    for each in layer.maps:
+        values, xywh_px = upright(each)
+        grids.append(layer.steps(values).tobytes())
+        maps.append(
+            {
+                "rows": values.shape[0],
+                "columns": values.shape[1],
+                "xywh": xywh_px,
+                "what": each.what,
+                "label": translated(each.label, language),
+                "probability": each.probability,
+            }
+        )
+    content = {
+        "name": layer.name, "hold": layer.hold, "least": layer.least, "most": layer.limit,
+        "colors": layer.colors, "maps": maps,
+    }  # fmt: skip
+    return content, b"".join(grids)
 
 
 def _curve_ids(ids: NDArray[np.int64], predictions: Predictions) -> list[int]:
@@ -234,15 +283,22 @@ def _curve_ids(ids: NDArray[np.int64], predictions: Predictions) -> list[int]:
     return [int(shown[i]) for i in best if leads[i] or peaks[i] >= 0.05]
 
 
-def describe_label(name: str, rank: int | None) -> dict[str, Any]:
-    """Return how the page draws a label; without a rank it never leads, and stays grey."""
+def describe_label(label: str, rank: int | None, *, language: str | None = None) -> dict[str, Any]:
+    """Return how the page draws a label; without a rank it never leads, and stays grey.
+
+    Args:
+        label: As its label map has it, which gives it its colour and letter.
+        rank: How many others are shown longer.
+        language: What its name is shown in; None is as it is.
+    """
+    name = translated(label, language)
     if rank is None:
         return {"name": name, "letter": "", "color": None, "ink": "", "pattern": 0}
-    color = PALETTE.color_of(name)
+    color = PALETTE.color_of(label)
     return {
         "name": name,
         # Small, as capitals are the models'.
-        "letter": PALETTE.letter_of(name).lower(),
+        "letter": PALETTE.letter_of(label).lower(),
         "color": color,
         "ink": ink_on(color),
         # The label on screen longest is plain; the others can be told from it without colour.

@@ -33,11 +33,13 @@ import traitlets
 
 from vidlab.comparison import Comparison
 from vidlab.core.errors import OptionError, VideoError, WidgetError, refuse_unknown
+from vidlab.core.label_names import check_language, translated
 from vidlab.predictions import TABLE_COLUMNS, Predictions
 from vidlab.video import Video
 from vidlab.widgets import kept, links
 from vidlab.widgets.annotations import overlay_names, read_boxes, read_truth
 from vidlab.widgets.curves import distance_curve, read_curves
+from vidlab.widgets.heat import HeatLayer, named_layer, read_heatmaps
 from vidlab.widgets.keypoints import COLORED_BY, read_keypoints
 from vidlab.widgets.locales import checked_locale
 from vidlab.widgets.media import MediaServer, poster_of
@@ -48,9 +50,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
 
+    from vidlab.attribution import Heatmap
     from vidlab.pose import Poses
 
     Keypoints = Poses | pd.DataFrame
+    Heatmaps = Heatmap | Sequence[Heatmap]
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -111,8 +115,8 @@ class Player(anywidget.AnyWidget):
     """Plays a video, shows what models say about the frame on screen, and a timeline.
 
     What Python calls frame ``i`` is the picture on screen. `frame_index`, `time_seconds`,
-    `playing`, `speed`, `selection`, `overlay`, `keypoint_color`, `loop` and `threshold` change on
-    both sides and can be observed.
+    `playing`, `speed`, `selection`, `overlay`, `keypoint_color`, `heatmap_opacity`,
+    `heatmap_shown`, `loop` and `threshold` change on both sides and can be observed.
 
     Args:
         video: A `Video`, or anything one can be made from.
@@ -133,14 +137,21 @@ class Player(anywidget.AnyWidget):
             ``"model"``; None takes the model where there are several, else the person.
         curves: A DataFrame with frame_index, up to 8 columns of numbers and, where known, person:
             curves under the picture, such as some of :func:`vidlab.pose.features`.
+        heatmaps: What :func:`vidlab.attribution.grad_cam` or
+            :func:`~vidlab.attribution.spatial_occlusion` returned, or a list of maps, each drawn
+            until the next one, for at most the usual step; one of the whole video is drawn
+            throughout. Those of several labels or models go by name, and one of them is chosen.
+            Where values are negative, the map is blue.
         top_k: Labels to list for the frame on screen, 1 to 20.
         frame_index: Frame to start at.
         speed: Playback speed, 0.1 to 4.
         overlay: What is drawn on the picture: names out of "label", "caption" (the label on a
-            black box at the top left, as in OpenCV's tutorials), "bars", "boxes" and "keypoints",
-            or one; True is the label.
+            black box at the top left, as in OpenCV's tutorials), "bars", "boxes", "keypoints" and
+            "heat", or one; True is the label.
         loop: Whether the selection, or all of the video, plays again and again.
         threshold: Probability under which answers are greyed, 0 to 1, or None.
+        labels: Language that labels are shown in, such as ``"ko"``; None shows them as they are.
+            What Python reads stays in the label map's words.
         locale: Language of the texts, "en" or "ko". None takes the page's, where that is not
             English (JupyterLab's language pack), then the browser's; what stays in a saved
             notebook is English then.
@@ -153,6 +164,8 @@ class Player(anywidget.AnyWidget):
         speed: Playback speed.
         overlay: Names of what is drawn on the picture.
         keypoint_color: What the colour of a skeleton tells.
+        heatmap_opacity: How much heat maps cover of the picture, 0 to 1.
+        heatmap_shown: Name of the heat maps that are drawn, where they have names.
         selection: Selected frames ``(start, stop)``, half-open, or None.
         loop: Whether it starts again at the end.
         threshold: Probability under which answers are greyed, or None.
@@ -180,6 +193,8 @@ class Player(anywidget.AnyWidget):
     speed = _Number(1.0, help="Playback speed, 0.1 to 4.").tag(sync=True)
     overlay = _Overlay(help="What is drawn on the picture.").tag(sync=True)
     keypoint_color = _Text("person", help="What the colour of a skeleton tells.").tag(sync=True)
+    heatmap_opacity = _Number(0.5, help="How much heat maps cover, 0 to 1.").tag(sync=True)
+    heatmap_shown = _Text("", help="Name of the heat maps that are drawn.").tag(sync=True)
     selection = traitlets.Any(None, help="Selected frames (start, stop), half-open, or None.").tag(
         sync=True
     )
@@ -201,8 +216,9 @@ class Player(anywidget.AnyWidget):
     _marked_in = ""
 
     _options: tuple[str, ...] = (
-        "truth", "boxes", "keypoints", "skeleton", "keypoint_color", "curves", "top_k",
-        "frame_index", "speed", "overlay", "loop", "threshold", "locale", "layout",
+        "truth", "boxes", "keypoints", "skeleton", "keypoint_color", "curves", "heatmaps",
+        "top_k", "frame_index", "speed", "overlay", "loop", "threshold", "labels", "locale",
+        "layout",
     )  # fmt: skip
 
     def __init__(
@@ -216,12 +232,14 @@ class Player(anywidget.AnyWidget):
         skeleton: Sequence[tuple[str, str]] | None = None,
         keypoint_color: str | None = None,
         curves: pd.DataFrame | None = None,
+        heatmaps: Heatmaps | Mapping[str, Heatmaps] | None = None,
         top_k: int = 5,
         frame_index: int = 0,
         speed: float = 1.0,
         overlay: bool | str | Sequence[str] = False,
         loop: bool = False,
         threshold: float | None = None,
+        labels: str | None = None,
         locale: str | None = None,
         layout: Any = None,
         **unknown: Any,
@@ -231,6 +249,7 @@ class Player(anywidget.AnyWidget):
             raise OptionError(
                 f"top_k must be a whole number from 1 to {_MAX_TOP_K}; got {top_k!r}."
             )
+        self._language = check_language(labels)
         self.video = video if isinstance(video, Video) else Video(video)
         self.predictions, self.comparison = _understand(predictions)
         for each in self.predictions:
@@ -252,6 +271,7 @@ class Player(anywidget.AnyWidget):
         self._curves = read_curves(curves)
         if self._bodies is not None and self._bodies.gaps is not None:
             self._curves = (distance_curve(self._bodies.gaps), *self._curves)
+        self._heat = read_heatmaps(heatmaps, height_px=self.video.height, width_px=self.video.width)
         if keypoint_color is None:
             is_several = self._bodies is not None and len(self._bodies.layers) > 1
             keypoint_color = "model" if is_several else "person"
@@ -273,6 +293,7 @@ class Player(anywidget.AnyWidget):
             speed=speed,
             overlay=overlay,
             keypoint_color=keypoint_color,
+            heatmap_shown=self._heat[0].name if self._heat else "",
             loop=loop,
             threshold=threshold,
             locale=locale,
@@ -297,7 +318,13 @@ class Player(anywidget.AnyWidget):
             *(("label", "caption", "bars") if self.predictions else ()),
             *(("boxes",) if self._boxes is not None else ()),
             *(("keypoints",) if self._bodies is not None else ()),
+            *(("heat",) if self._heat else ()),
         ]
+
+    @property
+    def _heat_shown(self) -> HeatLayer | None:
+        """The heat maps that are drawn where an overlay draws any."""
+        return named_layer(self._heat, self.heatmap_shown) if self._heat else None
 
     def _describe(self) -> dict[str, Any]:
         top_k = min([self._top_k, *(len(each.labels) for each in self.predictions)])
@@ -312,6 +339,10 @@ class Player(anywidget.AnyWidget):
             "overlays": self._drawable,
             "keypoints": [each.title for each in self._bodies.layers] if self._bodies else [],
             "curves": [each.name for each in self._curves],
+            "heatmaps": [
+                {"name": each.name, "shown": translated(each.name, self._language)}
+                for each in self._heat
+            ],
         }
 
     def _tell_model_id(self) -> None:
@@ -381,6 +412,18 @@ class Player(anywidget.AnyWidget):
             )
         return value
 
+    @traitlets.validate("heatmap_opacity")
+    def _check_heatmap_opacity(self, proposal: Any) -> float:
+        value: float = proposal["value"]
+        if not 0.0 <= value <= 1.0:
+            raise OptionError(f"heatmap_opacity must be from 0 to 1; got {value}.")
+        return value
+
+    @traitlets.validate("heatmap_shown")
+    def _check_heatmap_shown(self, proposal: Any) -> str:
+        name: str = proposal["value"]
+        return named_layer(self._heat, name).name if self._heat or name else name
+
     @traitlets.validate("threshold")
     def _check_threshold(self, proposal: Any) -> float | None:
         value: float | None = proposal["value"]
@@ -401,7 +444,7 @@ class Player(anywidget.AnyWidget):
         return checked_locale(proposal["value"])
 
     def _check_overlay(self, names: Sequence[str]) -> None:
-        source = {"boxes": "boxes=", "keypoints": "keypoints="}
+        source = {"boxes": "boxes=", "keypoints": "keypoints=", "heat": "heatmaps="}
         for name in names:
             if name not in self._drawable and not self._hears_page:
                 raise OptionError(
@@ -615,7 +658,9 @@ class Player(anywidget.AnyWidget):
             case "predictions":
                 self._tell_predictions(request)
             case "overlays":
-                told, buffers = describe_overlays(self._boxes, self._bodies, self._curves)
+                told, buffers = describe_overlays(
+                    self._boxes, self._bodies, self._curves, self._heat, language=self._language
+                )
                 self._reply({"id": request, "result": told}, buffers)
             case "release":
                 self._release_page(str(content.get("page", "")))
@@ -631,6 +676,7 @@ class Player(anywidget.AnyWidget):
             self.comparison,
             top_k=self._top_k,
             truth=[] if self._truth is None else self._truth.in_frames(self.video),
+            language=self._language,
         )
         self.send({"id": request, "result": content}, buffers)
 
