@@ -110,6 +110,8 @@ _INT8 = "movinet_a0_stream_k600_int8.tflite"
         (["predict", "{clip}", "{clip}", "--model", MODEL, "--out", "x.csv"], "one video"),
         (["compare", "{clip}", "--model", MODEL], "at least two"),
         (["compare", "{clip}", "--model", MODEL, "--report", "x.pdf"], "must end in"),
+        (["predict", "{clip}", "--model", MODEL, "--label-language", "kr"], "Did you mean 'ko'"),
+        (["compare", "{clip}", "--model", MODEL, "--label-language", "fr"], "in 'en' or 'ko'"),
         (["convert", "{clip}", "x.safetensors"], "mp4"),
         (["convert", "{clip}", "x.pt"], "must end in"),
         (["lab", "absent.ipynb"], "no notebook"),
@@ -146,6 +148,48 @@ def test_version(capsys) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])
     assert vl.__version__ in capsys.readouterr().out
+
+
+# ---- labels in Korean ----------------------------------------------------------------------------
+
+KOREAN = ["--label-language", "ko"]
+SHIPPED = "litert:stickactions-xs-stream", "torch:stickactions-pictures"
+
+
+def test_labels_are_printed_in_korean_and_written_as_they_are(tmp_path: Path, capsys) -> None:
+    squat, table = str(vl.sample_videos()["squat"]), tmp_path / "table.csv"
+    predict = ["predict", squat, "--model", SHIPPED[0], "--top", "1", *KOREAN]
+    assert main(predict) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert "스쿼트하기" in printed[-1]
+    assert "squat" not in printed[-1].replace("squat.mp4", "")
+    # Letters that are two columns wide leave the others in line.
+    assert len({sum(1 + (letter >= "가") for letter in line) for line in printed}) == 1
+    assert main([*predict, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["top"][0]["label"] == "squat"
+    assert main([*predict, "--out", str(table)]) == 0
+    labels = vl.LabelMap.named("stick-actions")
+    assert set(pd.read_csv(table)["label"]) <= set(labels)
+
+    report = tmp_path / "report.html"
+    compare = ["compare", squat, "--model", SHIPPED[0], "--model", SHIPPED[1], *KOREAN]
+    assert main([*compare, "--out", str(table), "--report", str(report)]) == 0
+    printed_text = capsys.readouterr().out
+    assert "스쿼트하기" in printed_text
+    assert not [label for label in set(labels) - {"squat"} if label in printed_text]
+    assert set(pd.read_csv(table)["label_litert"]) <= set(labels)
+    assert "스쿼트하기" in report.read_text(encoding="utf-8")
+
+
+def test_a_study_is_reported_in_korean(tmp_path: Path, capsys) -> None:
+    report, table = tmp_path / "study.html", tmp_path / "study.csv"
+    models = [part for name in SHIPPED for part in ("--model", name)]
+    command = ["evaluate", "stickactions:12", *models, "--report", str(report)]
+    assert main([*command, "--out", str(table), *KOREAN]) == 0
+    written = report.read_text(encoding="utf-8")
+    names = vl.translate_labels(vl.LabelMap.named("stick-actions"))
+    assert sum(name in written for name in names) >= 3
+    assert pd.read_csv(table)["model"].tolist() == ["litert", "torch"]
 
 
 # ---- evaluate ------------------------------------------------------------------------------------
@@ -190,6 +234,7 @@ def test_labelled_clips_may_be_real_ones(
         (["stickactions:none"], "takes a number of clips"),
         (["stickactions:0"], "takes a number of clips"),
         (["nowhere"], "no folder"),
+        (["stickactions:2", "--label-language", "kr"], "Did you mean 'ko'"),
         (["stickactions:2", "--report", "study.pdf"], "must end in .html"),
         (["stickactions:2", "--out", "study.xlsx"], "must end in .parquet or .csv"),
     ],

@@ -57,8 +57,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_there_are_notebooks() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
-        "01_explore", "02_compare", "03_time_matters", "04_train_your_own", "05_pose",
-        "06_live", "07_compare_models", "08_why",
+        "00_start_here", "01_explore", "02_compare", "03_time_matters", "04_train_your_own",
+        "05_pose", "06_live", "07_compare_models", "08_why",
     ]  # fmt: skip
 
 

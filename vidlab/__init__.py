@@ -35,8 +35,11 @@ if TYPE_CHECKING:
     from vidlab.comparison import compare as compare
     from vidlab.core.errors import VidlabError as VidlabError
     from vidlab.core.label_bridge import LabelBridge as LabelBridge
+    from vidlab.core.label_names import translate_labels as translate_labels
     from vidlab.core.labels import LabelMap as LabelMap
     from vidlab.datasets import sample_videos as sample_videos
+    from vidlab.drifting import Drift as Drift
+    from vidlab.drifting import drift as drift
     from vidlab.evaluation import Evaluation as Evaluation
     from vidlab.evaluation import Study as Study
     from vidlab.evaluation import evaluate as evaluate
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from vidlab.models import default_model as default_model
     from vidlab.models import list_models as list_models
     from vidlab.models import load_model as load_model
+    from vidlab.models import single_frames as single_frames
     from vidlab.models import time_models as time_models
     from vidlab.predictions import Predictions as Predictions
     from vidlab.recipes import list_recipes as list_recipes
@@ -60,10 +64,14 @@ if TYPE_CHECKING:
     from vidlab.transforms import Preprocessing as Preprocessing
     from vidlab.video import Video as Video
     from vidlab.widgets import Annotator as Annotator
+    from vidlab.widgets import Explorer as Explorer
     from vidlab.widgets import Gallery as Gallery
     from vidlab.widgets import Live as Live
     from vidlab.widgets import Player as Player
     from vidlab.widgets import PlayerGrid as PlayerGrid
+    from vidlab.widgets import Quiz as Quiz
+    from vidlab.widgets import SamplingView as SamplingView
+    from vidlab.widgets import quiz as quiz
 
 __version__ = "0.1.0"
 
@@ -73,7 +81,9 @@ _HOME_OF = {
     "ClipDataset": "vidlab.clip_dataset",
     "ClipStream": "vidlab.clip_dataset",
     "Comparison": "vidlab.comparison",
+    "Drift": "vidlab.drifting",
     "Evaluation": "vidlab.evaluation",
+    "Explorer": "vidlab.widgets",
     "FitResult": "vidlab.training",
     "Gallery": "vidlab.widgets",
     "LabelBridge": "vidlab.core.label_bridge",
@@ -84,13 +94,16 @@ _HOME_OF = {
     "PlayerGrid": "vidlab.widgets",
     "Predictions": "vidlab.predictions",
     "Preprocessing": "vidlab.transforms",
+    "Quiz": "vidlab.widgets",
     "Recording": "vidlab.live.recording",
     "Rule": "vidlab.rules",
+    "SamplingView": "vidlab.widgets",
     "Study": "vidlab.evaluation",
     "VidlabError": "vidlab.core.errors",
     "Video": "vidlab.video",
     "compare": "vidlab.comparison",
     "default_model": "vidlab.models",
+    "drift": "vidlab.drifting",
     "evaluate": "vidlab.evaluation",
     "explain_preprocessing": "vidlab.explaining",
     "export": "vidlab.exporting",
@@ -100,10 +113,13 @@ _HOME_OF = {
     "list_recipes": "vidlab.recipes",
     "load_model": "vidlab.models",
     "predict": "vidlab.inference",
+    "quiz": "vidlab.widgets",
     "replay": "vidlab.live.recording",
     "sample_videos": "vidlab.datasets",
+    "single_frames": "vidlab.models",
     "stream": "vidlab.inference",
     "time_models": "vidlab.models",
+    "translate_labels": "vidlab.core.label_names",
 }
 
 # Parts of vidlab that are used by their own name, as vidlab.datasets.

@@ -20,8 +20,12 @@ from urllib.parse import quote
 from vidlab.core.console import say
 from vidlab.core.errors import MissingDependencyError, OptionError, VidlabError, WeightsError
 from vidlab.core.files import check_writable
+from vidlab.core.label_names import check_language, translate_labels
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from vidlab.comparison import Comparison
     from vidlab.predictions import Predictions
 
 EXIT_BAD_INPUT = 2
@@ -75,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--model", required=True, metavar="NAME_OR_PATH", help=_MODEL_HELP)
     predict.add_argument("--recipe", metavar="R", help=_RECIPE_HELP)
     _add_model_options(predict)
+    _add_label_language(predict)
     output = predict.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print one JSON object per video")
     output.add_argument("--out", type=Path, metavar="FILE", help="write FILE.parquet or FILE.csv")
@@ -88,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     compare.add_argument("--recipe", metavar="R", help=_RECIPE_HELP)
     _add_model_options(compare)
+    _add_label_language(compare)
     compare.add_argument(
         "--bridge", metavar="LABELS",
         help="label map that all are carried over to where theirs differ, such as kinetics-600",
@@ -108,10 +114,15 @@ def _parser() -> argparse.ArgumentParser:
         "--model", required=True, action="append", metavar="NAME_OR_PATH", dest="models",
         help=f"{_MODEL_HELP}; give it again for more",
     )  # fmt: skip
+    evaluate.add_argument(
+        "--image-only", action="append", default=[], metavar="NAME_OR_PATH", dest="image_only",
+        help="as --model, but it sees each frame by itself: the baseline that knows no motion",
+    )  # fmt: skip
     evaluate.add_argument("--backend", metavar="B", help=_BACKEND_HELP)
     evaluate.add_argument("--threads", type=int, metavar="N", help=_THREADS_HELP)
     evaluate.add_argument("--labels", metavar="FILE", help=_LABELS_HELP)
     evaluate.add_argument("--card", metavar="NAME", help=_CARD_HELP)
+    _add_label_language(evaluate)
     evaluate.add_argument("--report", type=Path, metavar="FILE.html", help="write a report")
     evaluate.add_argument(
         "--out", type=Path, metavar="FILE", help="write the table to FILE.parquet or FILE.csv"
@@ -129,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{_MODEL_HELP}; give it again for more",
     )  # fmt: skip
     _add_model_options(live)
+    _add_label_language(live)
     live.add_argument(
         "--rule", action="append", default=[], metavar="RULE", dest="rules",
         help="'washing hands >= 0.6 for 2 s every 60 s', or 'A >= 0.5, then B >= 0.5 within 30 s'; "
@@ -201,6 +213,14 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--card", metavar="NAME", help=_CARD_HELP)
 
 
+def _add_label_language(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--label-language", metavar="L",
+        help="show labels in this language, such as ko, as text and in reports; JSON, CSV and "
+        "Parquet keep the label map's words",
+    )  # fmt: skip
+
+
 def _models(options: argparse.Namespace) -> int:
     from vidlab.models import list_models
 
@@ -239,6 +259,7 @@ def _predict(options: argparse.Namespace) -> int:
     from vidlab.inference import predict
     from vidlab.video import Video
 
+    labels = check_language(options.label_language)
     if options.out is not None:
         _check_suffix(options.out, _TABLE_SUFFIXES)
         if len(options.videos) > 1:
@@ -263,7 +284,7 @@ def _predict(options: argparse.Namespace) -> int:
             predictions.save(options.out)
             say(f"wrote {options.out}")
         else:
-            print(predictions.table.to_string(index=False))
+            _print_table(predictions.table, labels)
         if was_interrupted(predictions):
             return EXIT_INTERRUPTED
     return exit_code
@@ -298,20 +319,20 @@ def _summary(source: str, predictions: Any) -> dict[str, Any]:
 
 def _compare(options: argparse.Namespace) -> int:
     from vidlab.comparison import compare
-    from vidlab.report import write_report
 
+    labels = check_language(options.label_language)
     _check_outputs(options)
     models = [_load(name, options) for name in options.models]
     comparison = compare(
         options.video, models, fps=_fps(options.fps), recipe=options.recipe,
         labels=options.bridge,
     )  # fmt: skip
-    print_comparison(comparison)
+    print_comparison(comparison, labels)
     if options.out is not None:
         save_table(comparison.table, options.out)
         say(f"wrote {options.out}")
     if options.report is not None:
-        write_report(comparison, options.report)
+        comparison.report(options.report, labels=labels)
         say(f"wrote {options.report}")
     return EXIT_INTERRUPTED if any(map(was_interrupted, comparison.predictions)) else 0
 
@@ -322,10 +343,13 @@ _TEST_SEEDS = 8_000_000
 
 def _evaluate(options: argparse.Namespace) -> int:
     from vidlab.evaluation import evaluate
-    from vidlab.report import write_study_report
+    from vidlab.models import single_frames
 
+    labels = check_language(options.label_language)
     _check_outputs(options)
-    study = evaluate([_load(name, options) for name in options.models], _labelled(options.data))
+    models = [_load(name, options) for name in options.models]
+    models += [single_frames(_load(name, options)) for name in options.image_only]
+    study = evaluate(models, _labelled(options.data), memory=True)
     shown = study.table.drop(columns=["num_threads", "runtime"], errors="ignore")
     print(shown.to_string(index=False, float_format="%.3f", na_rep=""))
     if len(study.names) > 1:
@@ -335,7 +359,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         save_table(study.table, options.out)
         say(f"wrote {options.out}")
     if options.report is not None:
-        write_study_report(study, options.report)
+        study.report(options.report, labels=labels)
         say(f"wrote {options.report}")
     return 0
 
@@ -358,16 +382,24 @@ def was_interrupted(predictions: Predictions) -> bool:
     return (predictions.stopped or "").startswith(INTERRUPTED)
 
 
-def print_comparison(comparison: Any) -> None:
-    """Print a comparison's tables on standard output."""
-    print(comparison.table.to_string(index=False, float_format="%.4f"))
+def print_comparison(comparison: Comparison, labels: str) -> None:
+    """Print a comparison's tables on standard output, with labels in a language."""
+    _print_table(comparison.table, labels, float_format="%.4f")
     disagreements = comparison.disagreements()
     print(f"\n{comparison!r}\n")
     if len(disagreements):
-        print(disagreements.to_string(index=False, float_format="%.3f"))
+        _print_table(disagreements, labels, float_format="%.3f")
         print()
     shown = comparison.latency.drop(columns="model")
     print(shown.to_string(index=False, float_format="%.2f"))
+
+
+def _print_table(table: pd.DataFrame, labels: str, **form: Any) -> None:
+    """Print a table with labels in a language; its columns stay aligned where letters are wide."""
+    import pandas as pd
+
+    with pd.option_context("display.unicode.east_asian_width", True):
+        print(translate_labels(table, labels=labels).to_string(index=False, **form))
 
 
 def save_table(table: Any, path: Path) -> None:
@@ -388,6 +420,7 @@ def _live(options: argparse.Namespace) -> int:
     from vidlab.live import FileSource, LiveSession, as_source, headless
     from vidlab.rules import parse_rule
 
+    labels = check_language(options.label_language)
     rules = [parse_rule(text) for text in options.rules]
     source = as_source(options.source)
     if isinstance(source, FileSource):
@@ -403,7 +436,7 @@ def _live(options: argparse.Namespace) -> int:
         reset_on_cut=not options.no_reset_on_cut,
         record=options.record,
     )
-    headless.run(session, as_json=options.jsonl, seconds=options.seconds)
+    headless.run(session, as_json=options.jsonl, seconds=options.seconds, labels=labels)
     return 0
 
 
