@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -624,6 +626,35 @@ def test_what_cannot_be_kept_is_not_committed(start: Start, tmp_path: Path) -> N
     folder.mkdir()
     page.commit("squat")
     assert len(pd.read_csv(folder / "scores.csv")) == 1
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
+    """A process may write so much and no more, as on a disk that is full."""
+    path = tmp_path / "scores.csv"
+    program = f"""
+import resource
+from vidlab.core.errors import OptionError
+from vidlab.widgets.quiz_scores import Scores
+row = dict.fromkeys(
+    "time name video start_seconds end_seconds label answer choice sure".split(), None)
+row |= {{"attempt": 1, "question": 1, "correct": True, "video": "v" * 40}}
+scores = Scores({str(path)!r}, [])
+scores.add(row)
+size = scores.path.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, size + 20))
+try:
+    scores.add(row)
+except OptionError as error:
+    print(error)
+print(len(scores.rows), scores.path.stat().st_size - size)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    said, left = done.stdout.splitlines()
+    assert "could not be kept in 'scores.csv'" in said
+    assert left == "1 0"
+    assert len(Scores(path, []).rows) == 1
 
 
 def test_scores_are_exported(start: Start, tmp_path: Path) -> None:

@@ -26,13 +26,12 @@ from vidlab.feeding import versions_and_machine
 from vidlab.report.page import assemble, html_table, write_page
 from vidlab.video import Video
 from vidlab.widgets import Player
+from vidlab.widgets.base import script
 from vidlab.widgets.on_the_way import answers_on_the_way
 from vidlab.widgets.page import kept_player
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_SCRIPT = Path(__file__).parent.parent / "widgets" / "static" / "report.js"
 
 _MAX_PLAYERS = 6
 _MAX_PICTURES = 60
@@ -189,7 +188,7 @@ class _Report:
             self._clips(),
             "<h2>What was run</h2>",
             self._made_by,
-            f'<script type="module">{_SCRIPT.read_text("utf-8")}</script>',
+            f'<script type="module">{script("report.js")}</script>',
         ]
         return assemble(parts, [each.kept for each in self._players], title="Study")
 

@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import numpy as np
 import traitlets
 
@@ -38,14 +37,12 @@ from vidlab.core.errors import (
 from vidlab.core.images import jpeg
 from vidlab.core.label_names import check_language, translated
 from vidlab.video import Video
-from vidlab.widgets.locales import checked_locale
+from vidlab.widgets.base import Widget, script, style
 from vidlab.widgets.media.server import failure_of
 from vidlab.widgets.payload import describe_label, letter_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_STATIC = Path(__file__).parent / "static"
 
 _OPTIONS = ("columns", "folder", "labels", "locale", "layout")
 
@@ -85,7 +82,7 @@ class _Rows(traitlets.TraitType[Any, Any]):
         return list(value)
 
 
-class Gallery(anywidget.AnyWidget):
+class Gallery(Widget):
     """Shows many videos in a grid, with their labels and what models said of them.
 
     Search, filters and sorting need no kernel. Nothing of a video is read before its card is
@@ -124,15 +121,10 @@ class Gallery(anywidget.AnyWidget):
         >>> gallery.selected                              # doctest: +SKIP
     """
 
-    # Text, not paths: of those anywidget keeps a watch that never lets a widget go.
-    _esm = (_STATIC / "gallery.js").read_text("utf-8")
-    # One look: the player's, and what this adds to it.
-    _css = "\n".join((_STATIC / each).read_text("utf-8") for each in ("player.css", "gallery.css"))
+    _esm = script("gallery.js")
+    _css = style("gallery.css")
 
     selected = traitlets.Any(read_only=True, help="Rows that are selected, as a DataFrame.")
-    locale = traitlets.Unicode(
-        None, allow_none=True, help="Language of the texts; None takes the page's or browser's."
-    ).tag(sync=True)
     _info = traitlets.Dict(help="Every row's words and numbers.").tag(sync=True)
     _selected = _Rows([], help="Rows that are selected, as numbers.").tag(sync=True)
     _shown = _Rows(
@@ -161,10 +153,6 @@ class Gallery(anywidget.AnyWidget):
         super().__init__(_info=info, locale=locale, **options)
         self._tell_selected()
         self.on_msg(self._receive)
-
-    @traitlets.validate("locale")
-    def _check_locale(self, proposal: Any) -> str | None:
-        return checked_locale(proposal["value"])
 
     # ---- what the user reads -----------------------------------------------------------------
 
@@ -247,21 +235,10 @@ class Gallery(anywidget.AnyWidget):
         if "_pictures" in self.__dict__:  # not where an option was refused before it was made
             self._pictures.close()
         super().close()
-        # ipywidgets hides the method, so that what is closed is not shown.
-        self.__dict__.pop("_repr_mimebundle_", None)
 
     def __repr__(self) -> str:
         count = len(self._table)
         return f"<Gallery of {count:,} {'clip' if count == 1 else 'clips'}>"
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        if self.comm is None:
-            self.open()  # closed before, and wanted again
-        bundle = super()._repr_mimebundle_(**options)
-        if bundle is None:
-            return None
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/plain": repr(self)}, metadata
 
 
 # ---------------------------------------------------------------- the table

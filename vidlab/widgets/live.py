@@ -35,10 +35,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets
 
 from vidlab.core.errors import OptionError, VidlabError, WidgetError, refuse_unknown
@@ -46,7 +44,7 @@ from vidlab.core.images import jpeg
 from vidlab.core.label_names import check_language, translated
 from vidlab.live import LiveSession, LiveSource, PushedSource, as_source
 from vidlab.rules import RuleEvent, event_table, shown_titles
-from vidlab.widgets.locales import checked_locale
+from vidlab.widgets.base import Widget, script, style
 from vidlab.widgets.payload import describe_label
 
 if TYPE_CHECKING:
@@ -58,8 +56,6 @@ if TYPE_CHECKING:
     from vidlab.rules import Rule, Sequel
 
 _LOGGER = logging.getLogger(__name__)
-
-_STATIC = Path(__file__).parent / "static"
 
 _MAX_TOP_K = 20
 _MIN_HEIGHT_PX, _MAX_HEIGHT_PX = 64, 1080
@@ -82,7 +78,7 @@ _LATENCIES = ("median_ms", "p95_ms")
 _OVER = ("ended", "stopped", "failed")
 
 
-class Live(anywidget.AnyWidget):
+class Live(Widget):
     """Shows a camera, and what streaming models see on it, at once.
 
     Start, on the page or in Python, opens the source. The browser's camera is asked for by the
@@ -125,15 +121,10 @@ class Live(anywidget.AnyWidget):
         >>> live.events                                                  # doctest: +SKIP
     """
 
-    # Text, not paths: of those anywidget keeps a watch that never lets a widget go.
-    _esm = (_STATIC / "live.js").read_text("utf-8")
-    # One look: the player's, and what this adds to it.
-    _css = "\n".join((_STATIC / each).read_text("utf-8") for each in ("player.css", "live.css"))
+    _esm = script("live.js")
+    _css = style("live.css")
 
     running = traitlets.Bool(False, read_only=True, help="Whether it looks at something.")
-    locale = traitlets.Unicode(
-        None, allow_none=True, help="Language of the texts; None takes the page's or browser's."
-    ).tag(sync=True)
     _info = traitlets.Dict(help="What the page needs before anything is seen.").tag(sync=True)
 
     def __init__(
@@ -209,10 +200,6 @@ class Live(anywidget.AnyWidget):
             "is_camera": self._is_camera,
             "picture_height": self._height_px,
         }
-
-    @traitlets.validate("locale")
-    def _check_locale(self, proposal: Any) -> str | None:
-        return checked_locale(proposal["value"])
 
     # ---- what the user does ------------------------------------------------------------------
 
@@ -505,26 +492,12 @@ class Live(anywidget.AnyWidget):
             try:
                 self.stop()
             finally:
-                self._take_off()
-
-    def _take_off(self) -> None:
-        super().close()
-        # ipywidgets hides the method, so that what is closed is not shown.
-        self.__dict__.pop("_repr_mimebundle_", None)
+                super().close()
 
     def __repr__(self) -> str:
         count = len(self._session.models)
         models = "1 model" if count == 1 else f"{count} models"
         return f"<Live: {models}, source {self._session.source.name}>"
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        if self.comm is None:
-            self.open()  # closed before, and wanted again
-        bundle = super()._repr_mimebundle_(**options)
-        if bundle is None:
-            return None
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/plain": repr(self)}, metadata
 
 
 def _check_whole(name: str, value: object, least: int, most: int) -> None:

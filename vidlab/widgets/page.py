@@ -22,6 +22,7 @@ from vidlab.core.errors import OptionError, VideoDecodeError
 from vidlab.core.files import as_path, atomic_write, check_writable
 from vidlab.video import Video
 from vidlab.video.writer import VideoWriter, even
+from vidlab.widgets import base
 from vidlab.widgets.annotations import Truth
 from vidlab.widgets.media.plan import Plan, plan_for, title_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
@@ -29,7 +30,6 @@ from vidlab.widgets.payload import describe_overlays, describe_predictions
 if TYPE_CHECKING:
     from vidlab.widgets.player import Player
 
-_STATIC = Path(__file__).parent / "static"
 
 # Heights that a video is made smaller to, px, the first that its share of bits is enough for.
 _HEIGHTS_PX = (1080, 720, 540, 480, 360, 240, 180, 120)
@@ -295,8 +295,7 @@ def document(
         style: CSS, after the player's own.
         language: Of the texts.
     """
-    script = (_STATIC / "player.js").read_bytes()
-    own_style = (_STATIC / "player.css").read_text(encoding="utf-8")
+    module = _base64(base.script("player.js").encode())
     kept = "\n".join(
         f'<script type="application/json" id="kept-{number}">{each}</script>'
         for number, each in enumerate(players)
@@ -309,14 +308,14 @@ def document(
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data: blob:; \
 media-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline' data:">
 <title>{escape(title)} · vidlab</title>
-<style>{own_style}</style>
+<style>{base.style()}</style>
 <style>{style}</style>
 </head>
 <body>
 {body}
 {kept}
 <script type="module">
-import {{ showOffline }} from "data:text/javascript;base64,{_base64(script)}";
+import {{ showOffline }} from "data:text/javascript;base64,{module}";
 for (let number = 0; number < {len(players)}; number++) {{
   const kept = document.getElementById(`kept-${{number}}`);
   showOffline(document.getElementById(`player-${{number}}`), JSON.parse(kept.textContent));

@@ -27,7 +27,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import anywidget
 import numpy as np
 import traitlets
 
@@ -38,10 +37,10 @@ from vidlab.predictions import TABLE_COLUMNS, Predictions
 from vidlab.video import Video
 from vidlab.widgets import kept, links
 from vidlab.widgets.annotations import overlay_names, read_boxes, read_truth
+from vidlab.widgets.base import Widget, script, style
 from vidlab.widgets.curves import distance_curve, read_curves
 from vidlab.widgets.heat import HeatLayer, named_layer, read_heatmaps
 from vidlab.widgets.keypoints import COLORED_BY, read_keypoints
-from vidlab.widgets.locales import checked_locale
 from vidlab.widgets.media import MediaServer, poster_of
 from vidlab.widgets.media.server import failure_of
 from vidlab.widgets.payload import describe_overlays, describe_predictions
@@ -55,8 +54,6 @@ if TYPE_CHECKING:
 
     Keypoints = Poses | pd.DataFrame
     Heatmaps = Heatmap | Sequence[Heatmap]
-
-_STATIC = Path(__file__).parent / "static"
 
 _MAX_TOP_K = 20
 _MIN_SPEED, _MAX_SPEED = 0.1, 4.0
@@ -111,7 +108,7 @@ class _Overlay(traitlets.TraitType[list[str], Any]):
         return names
 
 
-class Player(anywidget.AnyWidget):
+class Player(Widget):
     """Plays a video, shows what models say about the frame on screen, and a timeline.
 
     What Python calls frame ``i`` is the picture on screen. `frame_index`, `time_seconds`,
@@ -183,9 +180,8 @@ class Player(anywidget.AnyWidget):
         >>> player.export("labelled.mp4")             # doctest: +SKIP
     """
 
-    # Of files anywidget would keep every player alive, to renew it when they change.
-    _esm = (_STATIC / "player.js").read_text("utf-8")
-    _css = (_STATIC / "player.css").read_text("utf-8")
+    _esm = script("player.js")
+    _css = style()
 
     frame_index = _Whole(0, help="Frame on screen, 0-based.").tag(sync=True)
     time_seconds = _Number(0.0, help="Timestamp of the frame on screen.").tag(sync=True)
@@ -201,9 +197,6 @@ class Player(anywidget.AnyWidget):
     loop = _YesOrNo(False, help="Start again at the end.").tag(sync=True)
     threshold = _Number(
         None, allow_none=True, help="Probability under which answers are greyed, or None."
-    ).tag(sync=True)
-    locale = _Text(
-        None, allow_none=True, help="Language of the texts; None takes the page's or browser's."
     ).tag(sync=True)
     _link = traitlets.Dict(
         default_value=None, allow_none=True, help="Which players of the page move together."
@@ -438,10 +431,6 @@ class Player(anywidget.AnyWidget):
         if self._hears_page or self._is_following:
             return value
         return float(self.video.pts_seconds[self.video.index_at_time(value)])
-
-    @traitlets.validate("locale")
-    def _check_locale(self, proposal: Any) -> str | None:
-        return checked_locale(proposal["value"])
 
     def _check_overlay(self, names: Sequence[str]) -> None:
         source = {"boxes": "boxes=", "keypoints": "keypoints=", "heat": "heatmaps="}
@@ -718,8 +707,6 @@ class Player(anywidget.AnyWidget):
             self._pages.clear()
             links.unlink(self)
         super().close()
-        # ipywidgets hides the method, so that what is closed is not shown.
-        self.__dict__.pop("_repr_mimebundle_", None)
 
     # ---- shown in a notebook -----------------------------------------------------------------
 
@@ -728,16 +715,9 @@ class Player(anywidget.AnyWidget):
         size = f"{self.video.width}x{self.video.height}"
         return f"<Player of {self.video.name}, {size}{': ' if said else ''}{said}>"
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        if self.comm is None:
-            self.open()  # closed before, and wanted again
-            self._tell_model_id()
-            self._media = MediaServer(self.video, self._reply)
-        bundle = super()._repr_mimebundle_(**options)
-        if bundle is None:
-            return None
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/plain": repr(self)}, metadata
+    def _come_back(self) -> None:
+        self._tell_model_id()
+        self._media = MediaServer(self.video, self._reply)
 
     def _ipython_display_(self) -> None:
         kept.display_with_copy(self, [self])

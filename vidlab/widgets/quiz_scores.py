@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import math
 import os
@@ -87,7 +88,7 @@ class Scores:
         try:
             # One write at the end of the file: two learners with one file take nothing from
             # each other, as they would if each replaced it.
-            with path.open("ab+") as stream:
+            with path.open("ab+", buffering=0) as stream:
                 size = stream.seek(0, io.SEEK_END)
                 if size == 0:
                     lines.insert(0, list(self._columns))
@@ -95,9 +96,14 @@ class Scores:
                 csv.writer(text, lineterminator="\n").writerows(lines)
                 stream.seek(max(size - 1, 0))
                 is_open = stream.read(1) not in (b"", b"\n")
-                stream.write(("\n" * is_open + text.getvalue()).encode())
-                stream.flush()
-                os.fsync(stream.fileno())
+                data = ("\n" * is_open + text.getvalue()).encode()
+                try:
+                    if stream.write(data) < len(data):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    os.fsync(stream.fileno())
+                except OSError:
+                    stream.truncate(size)  # half a line would be in the way of all others
+                    raise
         except OSError as error:
             raise OptionError(
                 f"The answer could not be kept in {path.name!r} ({error.strerror}), so it does not "

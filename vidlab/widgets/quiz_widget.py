@@ -24,10 +24,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import numpy as np
 import traitlets
 
@@ -35,7 +33,7 @@ from vidlab.core import table_files
 from vidlab.core.errors import OptionError, VideoError, WidgetError, did_you_mean, refuse_unknown
 from vidlab.core.label_names import check_language, translated
 from vidlab.core.labels import LabelMap
-from vidlab.widgets.locales import checked_locale
+from vidlab.widgets.base import Widget, script, style
 from vidlab.widgets.media.server import failure_of
 from vidlab.widgets.payload import describe_label, letter_of
 from vidlab.widgets.quiz_questions import (
@@ -50,8 +48,6 @@ from vidlab.widgets.quiz_scores import Row, Scores
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_STATIC = Path(__file__).parent / "static"
 
 _OPTIONS = (
     "truth", "choices", "num_choices", "name", "scores", "labels", "seed", "locale", "layout",
@@ -96,7 +92,7 @@ class _Question:
         return bool(self.choices) or self.problem is not None
 
 
-class Quiz(anywidget.AnyWidget):
+class Quiz(Widget):
     """Shows clips one by one; learners commit what they see, then see what the models said.
 
     A clip plays as silent pictures. The learner chooses one of a few labels, says how sure that
@@ -151,14 +147,9 @@ class Quiz(anywidget.AnyWidget):
         >>> quiz.summary                                                  # doctest: +SKIP
     """
 
-    # Text, not paths: of those anywidget keeps a watch that never lets a widget go.
-    _esm = (_STATIC / "quiz.js").read_text("utf-8")
-    # One look: the player's, and what this adds to it.
-    _css = "\n".join((_STATIC / each).read_text("utf-8") for each in ("player.css", "quiz.css"))
+    _esm = script("quiz.js")
+    _css = style("quiz.css")
 
-    locale = traitlets.Unicode(
-        None, allow_none=True, help="Language of the texts; None takes the page's or browser's."
-    ).tag(sync=True)
     _info = traitlets.Dict(help="How many clips, and which models.").tag(sync=True)
     _state = traitlets.Dict(help="Where the learner is, and what was committed.").tag(sync=True)
 
@@ -213,10 +204,6 @@ class Quiz(anywidget.AnyWidget):
         for number in range(len(self._questions)):
             if number not in self._told:
                 self._prepare(number)
-
-    @traitlets.validate("locale")
-    def _check_locale(self, proposal: Any) -> str | None:
-        return checked_locale(proposal["value"])
 
     def _make_pool(self) -> list[str]:
         """Return every label that could be a choice, each once."""
@@ -619,21 +606,10 @@ class Quiz(anywidget.AnyWidget):
             self._thinking.close()
             self._reading.close()
         super().close()
-        # ipywidgets hides the method, so that what is closed is not shown.
-        self.__dict__.pop("_repr_mimebundle_", None)
 
     def __repr__(self) -> str:
         count = len(self._questions)
         return f"<Quiz of {count} {'clip' if count == 1 else 'clips'}, {len(self._told)} answered>"
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        if self.comm is None:
-            self.open()  # closed before, and wanted again
-        bundle = super()._repr_mimebundle_(**options)
-        if bundle is None:
-            return None
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/plain": repr(self)}, metadata
 
 
 def quiz(

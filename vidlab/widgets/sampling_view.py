@@ -8,10 +8,8 @@ from __future__ import annotations
 import io
 import operator
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 from PIL import Image
@@ -20,10 +18,8 @@ from vidlab.attribution import CROPS, SamplingLab, Setting
 from vidlab.core.errors import OptionError, WidgetError, did_you_mean, refuse_unknown
 from vidlab.core.label_names import check_language, translated
 from vidlab.core.palette import PALETTE
-from vidlab.widgets.locales import checked_locale
+from vidlab.widgets.base import Widget, script, style
 from vidlab.widgets.payload import describe_label
-
-_STATIC = Path(__file__).parent / "static"
 
 _OPTIONS = ("labels", "locale", "layout")
 
@@ -84,7 +80,7 @@ class _Label(traitlets.TraitType[Any, Any]):
         return str(value)
 
 
-class SamplingView(anywidget.AnyWidget):
+class SamplingView(Widget):
     """Shows how a model's answer moves with the choice of frames and pixels.
 
     The band lies between the least and the greatest probability that any setting gives a label;
@@ -114,16 +110,11 @@ class SamplingView(anywidget.AnyWidget):
         >>> view.setting = lab.settings[3]                       # doctest: +SKIP
     """
 
-    # Text, not paths: of those anywidget keeps a watch that never lets a widget go.
-    _esm = (_STATIC / "sampling.js").read_text("utf-8")
-    # One look: the player's, and what this adds to it.
-    _css = "\n".join((_STATIC / each).read_text("utf-8") for each in ("player.css", "sampling.css"))
+    _esm = script("sampling.js")
+    _css = style("sampling.css")
 
     setting = _Setting(help="The setting that is shown.")
     label = _Label(help="The label whose band is shown.").tag(sync=True)
-    locale = traitlets.Unicode(
-        None, allow_none=True, help="Language of the texts; None takes the page's or browser's."
-    ).tag(sync=True)
     _setting = _Number(0, help="Number of the setting that is shown.").tag(sync=True)
     _info = traitlets.Dict(help="All that the page shows.").tag(sync=True)
 
@@ -153,10 +144,6 @@ class SamplingView(anywidget.AnyWidget):
             **options,
         )
 
-    @traitlets.validate("locale")
-    def _check_locale(self, proposal: Any) -> str | None:
-        return checked_locale(proposal["value"])
-
     @traitlets.observe("setting")
     def _tell_setting(self, change: Any) -> None:
         self._setting = self._lab.settings.index(change["new"])
@@ -167,25 +154,10 @@ class SamplingView(anywidget.AnyWidget):
 
     # ---- life --------------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Take it off every page. Shown again, it comes back."""
-        super().close()
-        # ipywidgets hides the method, so that what is closed is not shown.
-        self.__dict__.pop("_repr_mimebundle_", None)
-
     def __repr__(self) -> str:
         lab, number = self._lab, self._setting
         said = lab.labels[int(lab.probabilities[number].argmax())]
         return f"<SamplingView of {lab.title} on {lab.video}: {said!r} with {self.setting}>"
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        if self.comm is None:
-            self.open()  # closed before, and wanted again
-        bundle = super()._repr_mimebundle_(**options)
-        if bundle is None:
-            return None
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/plain": repr(self)}, metadata
 
 
 def _leading(lab: SamplingLab) -> list[int]:
