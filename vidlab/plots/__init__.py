@@ -80,7 +80,7 @@ def add_title(ax: Axes, text: str) -> None:
 
 def add_legend_below(ax: Axes, handles: Sequence[Artist], names: Sequence[str]) -> None:
     """Write a legend under the axis labels, in as many columns as there is room for."""
-    points_per_pixel = 72.0 / ax.get_figure(root=True).dpi  # type: ignore[union-attr]
+    points_per_pixel = 72.0 / ax.figure.dpi
     room = ax.get_window_extent().width * points_per_pixel
     # Letters of 8 points, about half as wide on average, behind a key.
     widest = 4.4 * max(map(_columns, names)) + 26.0

@@ -79,7 +79,7 @@ def draw_layers(ax: Axes | None, errors: Mapping[str, pd.Series], *, title: str)
             markersize=_MARKER_POINTS,
         )  # fmt: skip
     ax.set_xscale("log")
-    height_points = ax.get_window_extent().height * 72.0 / ax.get_figure(root=True).dpi  # type: ignore[union-attr]
+    height_points = ax.get_window_extent().height * 72.0 / ax.figure.dpi
     every = max(1, round(_NAME_POINTS * len(names) / height_points + 0.5))
     ax.set_yticks(
         range(0, len(names), every),

@@ -178,7 +178,7 @@ def _wide_runs(
 ) -> Iterator[tuple[str, float]]:
     """Yield the label and the middle of each stretch that has room for its letter."""
     pixels = ax.get_window_extent().width
-    points = pixels * 72.0 / ax.get_figure(root=True).dpi  # type: ignore[union-attr]
+    points = pixels * 72.0 / ax.figure.dpi
     scale = points / (bounds[-1] - bounds[0])
     for start, stop in _runs(labels):
         room = (bounds[stop] - bounds[start]) * scale
