@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +110,16 @@ def test_stream_and_predict_give_the_same(models: dict[str, Model], clips: Path)
     preds = vl.predict(clips / "carving_ice.mp4", models["torch"], progress=False)
     answers = list(vl.stream(clips / "carving_ice.mp4", models["torch"]))
     np.testing.assert_allclose([item.logits for item in answers], preds.logits, atol=1e-3)
+
+
+def test_the_demo_says_and_writes_what_it_promises(tmp_path: Path) -> None:
+    """``make demo``, without weights of anybody else's."""
+    script = Path(__file__).parents[1] / "scripts" / "demo.py"
+    environment = {key: value for key, value in os.environ.items() if key != "VIDLAB_MODELS"}
+    done = subprocess.run(
+        [sys.executable, str(script), "--out", str(tmp_path)],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "40 frames, agree on 100.0%, 0 disagreements" in done.stdout
+    assert {each.name for each in tmp_path.iterdir()} == {"report.html", "predictions.parquet"}

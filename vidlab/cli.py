@@ -382,7 +382,7 @@ def was_interrupted(predictions: Predictions) -> bool:
     return (predictions.stopped or "").startswith(INTERRUPTED)
 
 
-def print_comparison(comparison: Comparison, labels: str) -> None:
+def print_comparison(comparison: Comparison, labels: str | None = None) -> None:
     """Print a comparison's tables on standard output, with labels in a language."""
     _print_table(comparison.table, labels, float_format="%.4f")
     disagreements = comparison.disagreements()
@@ -394,7 +394,7 @@ def print_comparison(comparison: Comparison, labels: str) -> None:
     print(shown.to_string(index=False, float_format="%.2f"))
 
 
-def _print_table(table: pd.DataFrame, labels: str, **form: Any) -> None:
+def _print_table(table: pd.DataFrame, labels: str | None, **form: Any) -> None:
     """Print a table with labels in a language; its columns stay aligned where letters are wide."""
     import pandas as pd
 
