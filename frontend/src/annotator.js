@@ -345,6 +345,7 @@ export class Annotator {
     if (this.chosen && !segments.includes(this.chosen)) this.chosen = null;
     this.lane.use(segments, new Map(this.labels.map((label) => [label.value, label])));
     this.view.timeline.draw();
+    this.view.tellPlace(this.view.picture.current);
     this.showTable();
     this.showSaved();
     this.showBegun();

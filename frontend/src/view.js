@@ -560,11 +560,15 @@ export class View {
     this.annotator?.show();
     this.controls.showPlace(index, clock.start(index));
     timeline.moveTo(index);
-    const words = this.describe(index);
-    timeline.element.setAttribute("aria-valuetext", words);
+    this.tellPlace(index);
     if (this.told) this.foot.showFound(this.told, index);
     if (this.video.paused) this.speak();
     else this.speakLabels(index);
+  }
+
+  /** Tell who cannot see the timeline where it is, and what is there. @param {number} index */
+  tellPlace(index) {
+    this.timeline.element.setAttribute("aria-valuetext", this.describe(index));
   }
 
   /** What the models say of a frame. @param {number} index */

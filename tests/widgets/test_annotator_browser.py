@@ -262,6 +262,10 @@ def test_korean_names_are_shown_and_found_and_labels_are_saved(opened: list[Mark
     expect(row.get_by_label("줌바 댄스 추기, 00:00.000의 레이블")).to_have_value("zumba")
     row.locator("select").select_option(label="my own label")
     assert marked.frames() == [(0, 3, "my own label")]
+    # Nothing moved since: what the frame is marked as is told all the same.
+    expect(marked.root.locator(".vl-timeline")).to_have_attribute(
+        "aria-valuetext", "프레임 2, 00:00.067, my own label"
+    )
     field.fill("nothing like it")
     expect(buttons.filter(visible=True)).to_have_count(0)
     field.press("Escape")
