@@ -1,4 +1,4 @@
-"""The ``vidlab`` command: models, download, predict, compare, live, convert, export, lab.
+"""The ``vidlab`` command: models, download, predict, run, compare, live, convert, export, lab.
 
 Results go to standard output, notes and progress to standard error. Bad input ends with exit
 code 2 and one line that says what to do.
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vidlab.comparison import Comparison
     from vidlab.predictions import Predictions
 
+EXIT_SOME_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
@@ -84,6 +85,24 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--json", action="store_true", help="print one JSON object per video")
     output.add_argument("--out", type=Path, metavar="FILE", help="write FILE.parquet or FILE.csv")
     predict.set_defaults(command=_predict)
+
+    run = commands.add_parser("run", help="run models over a folder of videos, as one dataset")
+    run.add_argument("folder", metavar="FOLDER", help="videos in it, at any depth, are taken")
+    run.add_argument(
+        "--model", required=True, action="append", metavar="NAME_OR_PATH", dest="models",
+        help=f"{_MODEL_HELP}; give it again for more",
+    )  # fmt: skip
+    run.add_argument(
+        "--out", required=True, type=Path, metavar="RUN",
+        help="folder for answers, failures and what made them; the same command goes on there",
+    )  # fmt: skip
+    run.add_argument("--workers", type=int, metavar="N", help="processes (one a core)")
+    run.add_argument(
+        "--timeout", type=float, metavar="S", help="seconds that one video may take (no limit)"
+    )
+    run.add_argument("--recipe", metavar="R", help=_RECIPE_HELP)
+    _add_model_options(run)
+    run.set_defaults(command=_run)
 
     compare = commands.add_parser("compare", help="put models side by side on one video")
     compare.add_argument("video", metavar="VIDEO")
@@ -288,6 +307,27 @@ def _predict(options: argparse.Namespace) -> int:
         if was_interrupted(predictions):
             return EXIT_INTERRUPTED
     return exit_code
+
+
+def _run(options: argparse.Namespace) -> int:
+    from vidlab.many import predict_many
+
+    run = predict_many(
+        options.folder,
+        [_load(name, options) for name in options.models],
+        out=options.out,
+        workers=options.workers,
+        fps=_fps(options.fps),
+        recipe=options.recipe,
+        timeout_seconds=options.timeout,
+    )
+    print(run)
+    failures = run.failures
+    for row in failures.itertuples():
+        print(f"{row.video}: {row.reason}")
+    if run.stopped is not None:
+        return EXIT_INTERRUPTED
+    return EXIT_SOME_FAILED if len(failures) else 0
 
 
 def _summary(source: str, predictions: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ _EXTRA_OF = {
     "transformers": "transformers",
     "matplotlib": "notebook",
     "jupyterlab": "notebook",
+    "distributed": "dask",
 }
 
 

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import dask
+import distributed
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import synthetic
+
+import vidlab as vl
+from vidlab.core.errors import MissingDependencyError, ModelError, OptionError
+from vidlab.many.dask_engine import run_on_dask
+from vidlab.many.store import Store
+from vidlab.many.work import Job, Task
+from vidlab.models.reopening import spec_of
+
+NUM_CLIPS = 6
+
+
+@contextmanager
+def cluster_of_two(**settings: object) -> Iterator[distributed.Client]:
+    options = {f"distributed.scheduler.{name.replace('_', '-')}": v for name, v in settings.items()}
+    with (
+        dask.config.set(options),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[distributed.Client]:
+    with cluster_of_two() as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Task]:
+    folder = tmp_path_factory.mktemp("clips")
+    for number in range(NUM_CLIPS):
+        synthetic.make_video(folder / f"{number}.mp4", kind="mp4", num_frames=150 + number)
+    return [Task(video=path.name, path=str(path)) for path in sorted(folder.iterdir())]
+
+
+@pytest.fixture(scope="module")
+def model() -> vl.Model:
+    return vl.load_model("stickactions-xs-stream", backend="litert", num_threads=1)
+
+
+@pytest.fixture
+def job(model: vl.Model, tmp_path: Path) -> Job:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return Job(folder=str(folder), names=("xs",), specs=(spec_of(model),), fps="source")
+
+
+def check_answers(job: Job, tasks: list[Task], model: vl.Model) -> None:
+    """One file a video, with what predict gives here."""
+    store = Store(job.folder)
+    files = [store.answers_file(task.video, "xs") for task in tasks]
+    assert sorted(store.answers.rglob("*.*")) == sorted(files)
+    for task, file in zip(tasks, files, strict=True):
+        whole = vl.predict(task.path, model, fps="source", progress=False)
+        rows = [row for row in pq.read_table(file)["frame_logits"].to_pylist() if row]
+        np.testing.assert_array_equal(np.array(rows, np.float32), whole.logits)
+
+
+def test_workers_write_the_answers(clips, job, model, client) -> None:
+    outcomes = list(run_on_dask(clips, job, num_workers=1, client=client))
+    assert sorted(each.video for each in outcomes) == [task.video for task in clips]
+    assert {each.error for each in outcomes} == {None}
+    check_answers(job, clips, model)
+
+
+def test_models_are_opened_once_a_worker(clips, job, client) -> None:
+    """Two runs of one job, and one of another: a worker holds the last one's models."""
+
+    def opened() -> list[int]:
+        from vidlab.many import dask_engine
+
+        return [id(worker) for worker in dask_engine._opened.values()]
+
+    list(run_on_dask(clips, job, num_workers=1, client=client))
+    first = client.run(opened)
+    list(run_on_dask(clips, job, num_workers=1, client=client))
+    assert client.run(opened) == first
+    assert [len(each) for each in first.values()] == [1, 1]
+
+
+def test_a_cluster_is_made_where_none_is_given(clips, job, model) -> None:
+    few = clips[:2]
+    outcomes = list(run_on_dask(few, job, num_workers=2, resources={"GPU": 1}))
+    assert {(each.video, each.error) for each in outcomes} == {(t.video, None) for t in few}
+    check_answers(job, few, model)
+
+
+def test_a_cluster_is_found_by_its_address(clips, job, client) -> None:
+    address = client.scheduler_info()["address"]
+    (outcome,) = run_on_dask(clips[:1], job, num_workers=1, client=address)
+    assert outcome.error is None
+    assert client.status == "running"
+
+
+def test_what_fails_costs_itself_alone(clips, job, client, tmp_path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    tasks = [clips[0], Task(video="broken.mp4", path=str(broken)), clips[1]]
+    outcomes = {each.video: each for each in run_on_dask(tasks, job, num_workers=1, client=client)}
+    assert outcomes["broken.mp4"].error == "VideoOpenError"
+    assert str(tmp_path) not in outcomes["broken.mp4"].reason
+    assert [outcomes[task.video].error for task in clips[:2]] == [None, None]
+
+
+@pytest.mark.parametrize("allowed_failures", [0, 3])
+def test_a_worker_that_is_killed(clips, job, model, allowed_failures) -> None:
+    with cluster_of_two(allowed_failures=allowed_failures, worker_saturation=1.0) as client:
+        pids = client.run(os.getpid)
+        outcomes = run_on_dask(clips, job, num_workers=1, client=client)
+        done = [next(outcomes)]
+        busy = [worker for worker, keys in client.processing().items() if keys]
+        os.kill(pids[busy[0]], signal.SIGKILL)
+        done += outcomes
+        prefixes = client.cluster.scheduler.task_prefixes.values()
+        num_struck = sum(prefix.suspicious for prefix in prefixes)
+    assert num_struck == 1
+    assert sorted(each.video for each in done) == [task.video for task in clips]
+    failed = [each for each in done if each.error is not None]
+    if allowed_failures:
+        assert not failed
+        check_answers(job, clips, model)
+    else:
+        (outcome,) = failed
+        assert (outcome.error, outcome.attempts) == ("WorkerError", 1)
+        assert "ended on this video" in outcome.reason
+
+
+def test_a_run_that_is_left_calls_the_rest_off(clips, job, client) -> None:
+    outcomes = run_on_dask(clips * 20, job, num_workers=1, client=client)
+    next(outcomes)
+    outcomes.close()
+    assert not any(client.processing().values())
+    list(run_on_dask(clips[:1], job, num_workers=1, client=client))  # the cluster is free again
+    assert len(list(Store(job.folder).answers.rglob("*.parquet"))) <= NUM_CLIPS
+
+
+class TestRefusals:
+    """What cannot work is told at once."""
+
+    def test_models_that_are_not_there(self, clips, job, client, tmp_path) -> None:
+        (spec,) = job.specs
+        found = replace(spec.opening.found, path=tmp_path / "gone.tflite")
+        gone = replace(job, specs=(replace(spec, opening=replace(spec.opening, found=found)),))
+        with pytest.raises(ModelError, match="A Dask worker cannot open the models"):
+            list(run_on_dask(clips, gone, num_workers=1, client=client))
+        assert not any(client.processing().values())
+
+    def test_a_folder_that_workers_do_not_see(self, clips, job, client) -> None:
+        with pytest.raises(OptionError, match="does not see the run's folder"):
+            list(run_on_dask(clips, replace(job, folder="/nowhere"), num_workers=1, client=client))
+
+    def test_what_is_no_client(self, clips, job) -> None:
+        with pytest.raises(OptionError, match=r"client is a distributed\.Client.*got 5"):
+            list(run_on_dask(clips, job, num_workers=1, client=5))
+        with (
+            dask.config.set({"distributed.comm.timeouts.connect": "200ms"}),
+            pytest.raises(
+                OptionError, match=r"No Dask scheduler answers at 'tcp://127\.0\.0\.1:1'"
+            ),
+        ):
+            list(run_on_dask(clips, job, num_workers=1, client="tcp://127.0.0.1:1"))
+
+    def test_dask_that_is_not_installed(self, clips, job, monkeypatch) -> None:
+        monkeypatch.setitem(sys.modules, "distributed", None)
+        with pytest.raises(MissingDependencyError, match=r'pip install "vidlab\[dask\]"'):
+            list(run_on_dask(clips, job, num_workers=1))
+
+
+def test_no_video_needs_no_cluster(job) -> None:
+    assert list(run_on_dask([], job, num_workers=0)) == []
+
+
+def test_a_job_can_be_sent(job) -> None:
+    assert pickle.loads(pickle.dumps(job)) == job
