@@ -6,7 +6,8 @@
     ├── VideoError (ValueError)             a source that cannot be read as video
     │   ├── VideoNotFoundError (FileNotFoundError)
     │   ├── VideoOpenError                  not a video, or a container we cannot parse
-    │   │   └── CameraError                 a camera or stream that gives no pictures
+    │   │   ├── CameraError                 a camera or stream that gives no pictures
+    │   │   └── LimitError                  more than `vidlab.limits` lets in
     │   └── VideoDecodeError                opened, then failed; knows at which frame
     ├── SamplingError (ValueError)          an impossible sampling request
     ├── OptionError (ValueError)            an option out of range, or unknown
@@ -58,6 +59,10 @@ class VideoOpenError(VideoError):
 
 class CameraError(VideoOpenError):
     """A camera or stream that is not there, is refused, or gives no pictures."""
+
+
+class LimitError(VideoOpenError):
+    """A file that asks for more than a limit; the message names it and says how to raise it."""
 
 
 class VideoDecodeError(VideoError):

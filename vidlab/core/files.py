@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,25 @@ def as_path(path: str | os.PathLike[str]) -> Path:
         return Path(path)
     except TypeError:
         raise OptionError(f"A path was expected; got {path!r}.") from None
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the path of what a card names in a folder.
+
+    Args:
+        folder: Where it should be.
+        name: A file's or folder's, with slashes for what is in folders below.
+
+    Raises:
+        OptionError: The name is empty or absolute, goes up, or holds what no file name should.
+    """
+    parts = re.split(r"[/\\]", name)
+    if ".." in parts or not parts[0] or re.match(r"[A-Za-z]:", name) or not name.isprintable():
+        raise OptionError(
+            "A name of a file inside its folder is expected, without '..', a drive or control "
+            f"characters; got {name!r}."
+        )
+    return folder / name
 
 
 def check_writable(path: Path) -> None:

@@ -32,10 +32,11 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
+from vidlab.core.addresses import refusal
 from vidlab.core.errors import CameraError, OptionError, VideoDecodeError, VideoError
 from vidlab.video import Frame, Video
 from vidlab.video.display import Display, display_matrix_of
-from vidlab.video.source import OPEN_TIMEOUT_SECONDS, describe
+from vidlab.video.source import OPEN_TIMEOUT_SECONDS, describe, open_address
 
 Say = Callable[[str, str], None]
 """Takes a state, ``"running"`` or ``"lost"``, and why, in words."""
@@ -62,6 +63,7 @@ MAX_PUSHED_SIDE_PX = 4096
 _PICTURE_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 _STREAM_URL = re.compile(r"(rtsps?|https?)://", re.IGNORECASE)
+_STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _ANY_URL = re.compile(r"[a-z][a-z0-9+.\-]+://", re.IGNORECASE)
 
 # FFmpeg's flag AVFMT_NOTIMESTAMPS.
@@ -495,13 +497,12 @@ class StreamSource(_ContainerSource):
             "flags": "low_delay",
             "reconnect": "1",  # a file goes on where it broke off
         }
+        if why := refusal(self._url, schemes=_STREAM_SCHEMES):
+            raise CameraError(f"{self.name} is not opened: {why}.")
         # No error is the cause of another: those of FFmpeg show the address with its password.
         try:
-            container = av.open(
-                self._url,
-                metadata_errors="ignore",
-                options=options,
-                timeout=(OPEN_TIMEOUT_SECONDS, _SILENCE_SECONDS),
+            container = open_address(
+                self._url, options=options, timeout=(OPEN_TIMEOUT_SECONDS, _SILENCE_SECONDS)
             )
         except av.error.ExitError:
             why = f"no answer for {OPEN_TIMEOUT_SECONDS:g} s. Is the camera on?"

@@ -12,6 +12,7 @@ from types import ModuleType
 
 from filelock import FileLock
 
+from vidlab.core.addresses import RefusedAddressError, opener, refusal
 from vidlab.core.console import progress, say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import DownloadError, OfflineError, WeightsError
@@ -54,7 +55,7 @@ def download(url: str, target: Path, *, sha256: str | None, title: str) -> None:
     only a whole, checked file gets the target's name. A lock keeps two processes apart.
 
     Args:
-        url: http(s) address.
+        url: http(s) address. Where it leads is checked: :mod:`vidlab.core.addresses`.
         target: Where the file goes.
         sha256: Expected checksum, or its beginning; None accepts what comes.
         title: What it is, for the progress bar and errors.
@@ -65,6 +66,8 @@ def download(url: str, target: Path, *, sha256: str | None, title: str) -> None:
     """
     if not url.startswith(("https://", "http://")):
         raise DownloadError(f"Only http(s) addresses are downloaded; got {url!r}.")
+    if why := refusal(url):
+        raise DownloadError(f"{url!r} is not downloaded: {why}.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
@@ -87,6 +90,8 @@ def download(url: str, target: Path, *, sha256: str | None, title: str) -> None:
             part.replace(target)
     except urllib.error.HTTPError as error:
         raise DownloadError(f"{url} answered {error.code} {error.reason}.") from error
+    except RefusedAddressError as error:
+        raise DownloadError(f"{url} is not downloaded: {error}.") from error
     except urllib.error.URLError as error:
         raise _offline(url, target.name, error.reason) from error
     except (TimeoutError, ConnectionError, HTTPException) as error:
@@ -104,7 +109,7 @@ def _fetch(url: str, part: Path, *, title: str) -> None:
     headers = {"User-Agent": "vidlab"} | ({"Range": f"bytes={have}-"} if have else {})
     request = urllib.request.Request(url, headers=headers)
     try:
-        response: HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+        response: HTTPResponse = opener().open(request, timeout=_TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         if error.code != 416:  # the part is as long as the file, and yet not it
             raise
@@ -199,6 +204,8 @@ def hub_directory(address: str) -> Path:
             with paths that lead out of its folder.
         OfflineError: The network cannot be reached.
     """
+    if why := refusal(address):
+        raise DownloadError(f"{address!r} is not downloaded: {why}.")
     hub = require("tensorflow_hub", why="a TF-Hub address")
     try:
         return Path(hub.resolve(address))

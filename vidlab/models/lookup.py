@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidlab.core.errors import WeightsError, WeightsNotFoundError
-from vidlab.core.files import cache_dir, mirror_dir, sha256_of
+from vidlab.core.files import cache_dir, inside, mirror_dir, sha256_of
 from vidlab.models.card import CARD_INSIDE, DIRECTORY_FORMATS, ModelCard, Variant
 
 Place = Literal["path", "mirror", "cache", "package", "memory"]
@@ -78,7 +78,7 @@ def check_mirror() -> None:
 
 def cache_path(variant: Variant) -> Path:
     """Return where a download of `variant` is kept."""
-    return cache_dir() / "models" / variant.file
+    return inside(cache_dir() / "models", variant.file)
 
 
 def check(variant: Variant, path: Path, *, remedy: str = _REPLACE) -> None:
@@ -95,7 +95,7 @@ def check(variant: Variant, path: Path, *, remedy: str = _REPLACE) -> None:
     """
     if variant.is_directory:
         for member, expected in variant.members.items():
-            _check_file(path / member, expected, variant, remedy)
+            _check_file(inside(path, member), expected, variant, remedy)
     elif variant.sha256:
         _check_file(path, variant.sha256, variant, remedy)
 
@@ -163,7 +163,7 @@ def _places() -> list[tuple[Place, Path]]:
 
 
 def _in_folder(variant: Variant, folder: Path) -> Path | None:
-    named = folder / variant.file
+    named = inside(folder, variant.file)
     if variant.is_directory:
         if (named / DIRECTORY_FORMATS[variant.format]).is_file():
             check(variant, named)

@@ -13,7 +13,8 @@ from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vidlab.core.errors import VideoError, VideoOpenError
+from vidlab.core.errors import LimitError, VideoError, VideoOpenError
+from vidlab.core.limits import current_limits
 from vidlab.video.source import Source, describe
 
 _CUT_OFF = "the file is cut off here; its header promises more"
@@ -55,6 +56,9 @@ class Decoder:
                     stream.discard = Discard.all
             context = self.stream.codec_context
             _check_size(context.width, context.height, max_pixels, str(source))
+            current_limits().check(
+                "max_frames", self.stream.frames, what=f"{source} claims to have frames:"
+            )
             context.options = {"max_pixels": str(max_pixels)}
             context.thread_type = "AUTO" if is_threaded else "SLICE"
             self.time_base = self.stream.time_base or Fraction(1, 1_000_000)
@@ -243,9 +247,9 @@ def _best_video_stream(container: InputContainer, where: Source) -> VideoStream:
 
 def _check_size(width: int, height: int, max_pixels: int, where: str) -> None:
     if width * height > max_pixels:
-        raise VideoOpenError(
+        raise LimitError(
             f"{where} has frames of {width}x{height} px, more than the limit of {max_pixels} "
-            "(vidlab.video.MAX_PIXELS). If that is meant, pass max_pixels= to Video."
+            "(max_frame_pixels of vidlab.limits). If that is meant, pass max_pixels= to Video."
         )
     if width <= 0 or height <= 0:
         raise VideoOpenError(

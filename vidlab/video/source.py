@@ -6,6 +6,8 @@ of each other: two iterators over one file object never disturb one another.
 
 from __future__ import annotations
 
+import codecs
+import errno
 import io
 import os
 import re
@@ -14,6 +16,8 @@ import stat
 import tempfile
 import threading
 import weakref
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -21,15 +25,31 @@ from urllib.parse import unquote, urlsplit
 import av
 import av.error
 from av.container import InputContainer
+from av.format import ContainerFormat
 
+from vidlab.core.addresses import RefusedAddressError, followed, refusal
 from vidlab.core.errors import VideoError, VideoNotFoundError, VideoOpenError
+from vidlab.video.claims import check_claims
 
 OPEN_TIMEOUT_SECONDS = 15.0
 """How long an http(s) server may take to answer, or to send the next bytes."""
 
-# Demuxers that make "video" of things no one calls one: text drawn as a terminal, scripts
-# that name other files, filter graphs.
-_NOT_VIDEO_FORMATS = frozenset({"tty", "concat", "lavfi", "ffmetadata", "webvtt", "srt"})
+# Demuxers that make "video" of things no one calls one: text drawn as a terminal, filter graphs.
+_NOT_VIDEO_FORMATS = frozenset({"tty", "lavfi", "ffmetadata", "webvtt", "srt"})
+
+# Demuxers that open other files, addresses or devices than the one they are given. FFmpeg is told
+# all but these: once such a file is open, what it names has been read.
+_OPENING_FORMATS = frozenset(
+    {
+        *("concat", "dash", "hls", "imf", "mlv", "sdp", "vobsub", "webm_dash_manifest"),
+        *("rtp", "rtsp", "sap"),
+        *("alsa", "fbdev", "jack", "kmsgrab", "lavfi", "oss", "pulse", "video4linux2,v4l2"),
+        *("x11grab", "xcbgrab"),
+    }
+)
+
+# How files that name others begin; FFmpeg tells them by the same words.
+_PLAYLIST = re.compile(rb"#EXTM3U|ffconcat version|v=0\s|\s*<\?xml[^>]*>\s*<MPD|<MPD")
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _ANY_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]+://", re.IGNORECASE)
@@ -40,6 +60,16 @@ _FILE_PROTOCOLS = "file,crypto"
 _HTTP_PROTOCOLS = "http,https,httpproxy,tcp,tls,crypto"
 
 _READ_BUFFER_BYTES = 1 << 18
+
+
+@cache
+def single_file_formats() -> str:
+    """Return FFmpeg's demuxers that open nothing but what they are given, for its whitelist."""
+    names = set()
+    for each in av.formats_available:
+        with suppress(ValueError):  # it only writes
+            names.add(ContainerFormat(each, "r").name)
+    return ",".join(sorted(names - _OPENING_FORMATS))
 
 
 class Source:
@@ -55,7 +85,7 @@ class Source:
     Raises:
         VideoNotFoundError: There is no file at the path.
         VideoOpenError: It is a folder, empty, not a regular file, not readable, or an
-            address with a protocol other than http(s).
+            address with a protocol other than http(s), or of a place that is never asked.
     """
 
     def __init__(self, given: object, *, name: str | None = None) -> None:
@@ -63,6 +93,7 @@ class Source:
         self._url: str | None = None
         self._data: bytes | None = None
         self._file: _SharedFile | None = None
+        self._is_checked = False
         if isinstance(given, bytes | bytearray | memoryview):
             self._data = bytes(given)
             self.name = name or f"<{len(self._data)} bytes>"
@@ -71,6 +102,8 @@ class Source:
         elif isinstance(given, str | os.PathLike):
             text = os.fsdecode(given)
             if isinstance(given, str) and _URL.match(text) and not _exists(text):
+                if why := refusal(text):
+                    raise VideoOpenError(f"{_without_credentials(text)!r} is not opened: {why}.")
                 self._url = text
                 self.name = name or _name_of_url(text)
             else:
@@ -99,9 +132,15 @@ class Source:
         Raises:
             VideoNotFoundError: The file is gone, or no server answers.
             VideoOpenError: It is there but cannot be parsed as video.
+            LimitError: Its headers claim more frames than `vidlab.limits` lets in.
         """
+        self._check_claims()
         # Read by the decoders that look at the streams while opening.
-        options = {"max_pixels": str(max_pixels), "pattern_type": "none"}
+        options = {
+            "max_pixels": str(max_pixels),
+            "pattern_type": "none",
+            "format_whitelist": single_file_formats(),
+        }
         try:
             if self._path is not None:
                 # The prefix keeps FFmpeg from reading a protocol into the file's name.
@@ -112,10 +151,8 @@ class Source:
                     options=options | {"protocol_whitelist": _FILE_PROTOCOLS},
                 )
             elif self._url is not None:
-                container = av.open(
+                container = open_address(
                     self._url,
-                    "r",
-                    metadata_errors="ignore",
                     timeout=OPEN_TIMEOUT_SECONDS,
                     options=options | {"protocol_whitelist": _HTTP_PROTOCOLS},
                 )
@@ -142,6 +179,13 @@ class Source:
             return repr(_without_credentials(self._url))
         return self.name
 
+    def _check_claims(self) -> None:
+        if self._is_checked or self._url is not None:
+            return
+        with suppress(OSError), self.open_bytes() as stream:  # opening it says what is wrong
+            check_claims(stream, where=str(self))
+        self._is_checked = True
+
     def _stream(self) -> io.BytesIO | _View:
         if self._data is not None:
             return io.BytesIO(self._data)
@@ -150,6 +194,8 @@ class Source:
 
     def _open_error(self, error: Exception) -> VideoError:
         missing = isinstance(error, FileNotFoundError | av.error.HTTPNotFoundError)
+        if isinstance(error, RefusedAddressError):
+            return VideoOpenError(f"{self} is not opened: {error}.")
         if self._url is not None:
             if missing:
                 return VideoNotFoundError(f"There is no video at {self}: {describe(error)}.")
@@ -168,6 +214,11 @@ class Source:
             with self.open_bytes() as stream:
                 head = stream.read(64)
                 num_bytes = stream.seek(0, io.SEEK_END)
+                if _PLAYLIST.match(head.removeprefix(codecs.BOM_UTF8)):
+                    return (
+                        "; it is a playlist, which names other files. vidlab opens only the file "
+                        "it is given: give it one that is named there"
+                    )
                 if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
                     stream.seek(0)
                     if not _has_moov(stream, num_bytes):
@@ -191,6 +242,33 @@ class Source:
         if self._url is not None:
             raise OSError("not looked into again")
         return io.BufferedReader(_View(self._file)) if self._file else io.BytesIO(self._data or b"")
+
+
+def open_address(
+    url: str, *, options: dict[str, str], timeout: float | tuple[float, float]
+) -> InputContainer:
+    """Open an address with FFmpeg; redirections are followed here, where they can be checked.
+
+    Args:
+        url: http(s) or rtsp address.
+        options: FFmpeg's.
+        timeout: PyAV's, seconds: to open and to read, or one for both.
+
+    Raises:
+        OSError: FFmpeg's.
+        RefusedAddressError: A redirection leads to a place that is not asked.
+        av.error.FFmpegError: FFmpeg's.
+    """
+    options = options | {"max_redirects": "0"}
+    try:
+        return av.open(url, "r", metadata_errors="ignore", options=options, timeout=timeout)
+    except OSError as error:
+        if error.errno != errno.EIO:  # what FFmpeg says of one redirection too many
+            raise
+        there = followed(url, timeout_seconds=OPEN_TIMEOUT_SECONDS)
+        if there is None:
+            raise
+    return av.open(there, "r", metadata_errors="ignore", options=options, timeout=timeout)
 
 
 class _SharedFile:

@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import (
     FrameRangeError,
+    LimitError,
     OptionError,
     VideoDecodeError,
     VideoError,
     VideoNotFoundError,
     VideoOpenError,
 )
+from vidlab.core.limits import Limits, current_limits
 from vidlab.video.audio import AudioReader, best_audio_stream
 from vidlab.video.decoder import DecodeFailure, Decoder, video_streams
 from vidlab.video.display import Display, display_matrix_of
@@ -45,8 +47,9 @@ from vidlab.video.reader import IndexMismatch, Opener, Reader, damage
 from vidlab.video.source import Source
 from vidlab.video.tables import is_with_tables
 
-MAX_PIXELS = 100_000_000
-"""Largest frame that is opened, in px (width times height); ``Video(max_pixels=)`` raises it."""
+MAX_PIXELS = Limits.max_frame_pixels
+"""Largest frame that is opened, in px (width times height), unless ``Video(max_pixels=)`` or
+`vidlab.limits` say otherwise."""
 
 # A time this little before a frame counts as the frame's: ffprobe and web pages round
 # timestamps to microseconds.
@@ -83,7 +86,7 @@ class Video:
         source: A path, an ``http(s)://`` address, bytes, or a binary file object (read from
             its first byte, never closed; one that cannot seek is copied to a temporary file).
         name: What to call it in tables; by default the file's name.
-        max_pixels: Refuse frames larger than this, in px.
+        max_pixels: Refuse frames larger than this, in px; None takes the limit in force.
 
     Attributes:
         name: The name used in tables.
@@ -110,6 +113,8 @@ class Video:
     Raises:
         VideoNotFoundError: No file at the path, or no answer at the address.
         VideoOpenError: Not a video, or one whose first frame cannot be decoded.
+        LimitError: Larger, or with more frames, than `vidlab.limits` lets in; whether it is too
+            long or too fast, the index tells, which raises the same.
     """
 
     def __init__(
@@ -117,9 +122,11 @@ class Video:
         source: str | os.PathLike[str] | bytes | BinaryIO,
         *,
         name: str | None = None,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: int | None = None,
     ) -> None:
         self.source = source
+        if max_pixels is None:
+            max_pixels = current_limits().max_frame_pixels
         self._opener = Opener(Source(source, name=name), max_pixels)
         self.name = self._opener.source.name
         self.warnings: list[str] = []
@@ -161,10 +168,10 @@ class Video:
         self.warnings += self._display.warnings
         self.width, self.height = self._display.width, self._display.height
         if max(self.width * self.height, picture.width * picture.height) > self._opener.max_pixels:
-            raise VideoOpenError(
+            raise LimitError(
                 f"{where} has frames of {self.width}x{self.height} px as displayed, more than the "
-                f"limit of {self._opener.max_pixels} (vidlab.video.MAX_PIXELS). If that is meant, "
-                "pass max_pixels= to Video."
+                f"limit of {self._opener.max_pixels} (max_frame_pixels of vidlab.limits). If that "
+                "is meant, pass max_pixels= to Video."
             )
         self.coded_width, self.coded_height = picture.width, picture.height
         self.sample_aspect_ratio = self._display.sample_aspect_ratio
@@ -186,12 +193,24 @@ class Video:
         self.stated_duration_seconds: float | None = (
             container.duration / av.time_base if container.duration else None
         )
+        self._doubt_claims()
         audio = best_audio_stream(container)
         self.has_audio = audio is not None
         self.audio_sample_rate = audio.codec_context.sample_rate if audio else None
         self.num_audio_channels = audio.codec_context.channels if audio else 0
         if container.streams.audio and not audio:
             self.warnings.append("there is sound, in a codec that cannot be decoded")
+
+    def _doubt_claims(self) -> None:
+        """Pass over what the header claims beyond the limits: headers are often wrong."""
+        known = current_limits()
+        for rate in [each for each in self._stated_rates if each > known.max_frames_per_second]:
+            self._stated_rates.remove(rate)
+            self._warn_once(f"the header claims {float(rate):g} frames per second; not believed")
+        stated = self.stated_duration_seconds
+        if stated is not None and not 0 <= stated <= known.max_duration_seconds:
+            self.stated_duration_seconds = None
+            self._warn_once(f"the header claims a duration of {stated:g} s; not believed")
 
     # ---- the index, and what follows from it ------------------------------------------------
 
@@ -638,7 +657,7 @@ class Video:
         with self._index_lock:
             if self._index is None:
                 self._check_open()
-                self._index = self._make_index(progress)
+                self._index = self._checked(self._make_index(progress))
                 if self._index.stopped is not None:
                     self._warn_once(
                         f"the file is damaged or cut off after frame {len(self._index) - 1}: "
@@ -685,7 +704,7 @@ class Video:
         """Replace an index that decoding did not bear out."""
         with self._index_lock:
             if self._index is wrong:
-                self._index = (
+                self._index = self._checked(
                     wrong.counted() if self._is_index_decoded else self._make_index_by_decoding()
                 )
                 if wrong is not None and not wrong.is_by_pts:
@@ -710,8 +729,19 @@ class Video:
                     f"packets promised {len(known)} frames, and {len(index)} were decoded; "
                     "frames are numbered as decoded"
                 )
-            self._index = index
+            self._index = self._checked(index)
             self._is_index_decoded = True
+
+    def _checked(self, index: FrameIndex) -> FrameIndex:
+        """Refuse a video that is too long or too fast: players and samplers go by its time."""
+        known, where = current_limits(), self._opener.source
+        known.check("max_frames", len(index), what=f"{where} has frames:")
+        if len(index) > 1:
+            span = float(index.pts_seconds[-1] - index.pts_seconds[0])
+            known.check("max_duration_seconds", span, what=f"{where} goes on for seconds:")
+            rate = (len(index) - 1) / span if span > 0 else 0.0
+            known.check("max_frames_per_second", rate, what=f"{where} has frames per second:")
+        return index
 
     def _frame(self, picture: VideoFrame, index: int, pts: int) -> Frame:
         return Frame(

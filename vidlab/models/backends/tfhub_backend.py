@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,13 @@ from vidlab.models.base import Model, State
 from vidlab.models.opening import Opening
 from vidlab.models.pose.base import PoseModel
 from vidlab.models.pose.opening import open_poses
+
+# TensorFlow's operations (tensorflow/core/ops) that touch files, consoles or Python at will.
+_REACHES_OUT = re.compile(
+    r"(ReadFile|WriteFile|MatchingFiles|PyFunc|EagerPyFunc|PrintV2|Debug|FileSystem"
+    r"|CreateSummary|Save.*Dataset|Load.*Dataset|Snapshot|CacheDataset"
+    r"|(WholeFile|TextLine|TFRecord|FixedLengthRecord|LMDB)(Reader|Dataset))"
+)
 
 #: What the stream exports call the function that makes their zero states.
 _INIT_STATES = "init_states"
@@ -124,9 +132,10 @@ def load_module(folder: Path, *, num_threads: int) -> Any:
 
     Raises:
         MissingDependencyError: tensorflow or tensorflow_hub is not installed.
-        WeightsError: There is no SavedModel there.
+        WeightsError: There is no SavedModel there, or one that reaches outside its directory.
     """
     require("tensorflow", why="the tfhub backend")
+    _check_operations(folder)
     hub = require("tensorflow_hub", why="the tfhub backend")
     set_threads(num_threads)
     try:
@@ -134,6 +143,33 @@ def load_module(folder: Path, *, num_threads: int) -> Any:
     except Exception as error:
         # TensorFlow raises its own OpError tree, OSError and ValueError alike.
         raise WeightsError(f"{str(folder)!r} is not a SavedModel: {error}") from error
+
+
+def _check_operations(folder: Path) -> None:
+    """Refuse a graph that would read or write files, or call Python.
+
+    A SavedModel is a program. What it is made of is looked through before any of it runs, for
+    loading alone runs its initializers. Saving and restoring its own variables is left to it.
+    """
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    graph_file = folder / "saved_model.pb"
+    saved_model = saved_model_pb2.SavedModel()
+    try:
+        saved_model.ParseFromString(graph_file.read_bytes())
+    except (DecodeError, OSError, ValueError) as error:
+        raise WeightsError(f"{str(folder)!r} is not a SavedModel: {error}") from error
+    for meta_graph in saved_model.meta_graphs:
+        graph = meta_graph.graph_def
+        for nodes in (graph.node, *(each.node_def for each in graph.library.function)):
+            for node in nodes:
+                if _REACHES_OUT.match(node.op):
+                    raise WeightsError(
+                        f"{str(folder)!r} is not loaded: its graph has the operation {node.op}, "
+                        "which reads or writes files, or calls Python. A video model needs none; "
+                        "export it without what is around the network."
+                    )
 
 
 def num_classes_of(module: Any) -> int:

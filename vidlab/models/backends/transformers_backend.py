@@ -66,7 +66,10 @@ def _read(auto: Any, folder: Path, **options: Any) -> Any:
     shows_bars = words.is_progress_bar_enabled()
     words.disable_progress_bar()  # of reading a file that is here
     try:
-        return auto.from_pretrained(str(folder), local_files_only=True, **options)
+        # Python files in the directory stay text; where they are needed, this raises.
+        return auto.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False, **options
+        )
     except Exception as error:  # transformers raises what it likes
         raise WeightsError(f"transformers cannot read {str(folder)!r}: {error}") from error
     finally:
