@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help lab test lint format frontend demo bench train-default clean
+.PHONY: help lab test fuzz lint audit format frontend demo bench train-default clean
 
 PY := .venv/bin/python
 
@@ -17,9 +17,17 @@ test: ## Install what tests need, then run every check and every test (ARGS="-k 
 	@sh scripts/venv.sh dev
 	@exec $(PY) scripts/check.py $(if $(ARGS),-- $(ARGS))
 
+fuzz: ## Read thousands of damaged files, for half an hour (CASES=6000; SEED is in tests/fuzz)
+	@sh scripts/venv.sh dev
+	@exec $(PY) tests/fuzz/mutate.py --cases $(or $(CASES),6000)
+
 lint: ## Run the checks that are not tests: ruff, mypy, layers, front end
 	@sh scripts/venv.sh dev
 	@exec $(PY) scripts/check.py lint format types layers frontend
+
+audit: ## Compare what is installed with a list of versions that have a known hole
+	@sh scripts/venv.sh dev
+	@exec $(PY) scripts/audit.py
 
 format: ## Put every file into the common style
 	@sh scripts/venv.sh dev

@@ -34,6 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="fail a test that would be skipped (for CI, where everything must be there)",
     )
     group.addoption(
+        "--fuzz-cases",
+        type=int,
+        default=300,
+        metavar="N",
+        help="damaged files to read (tests/fuzz); 300 by default",
+    )
+    group.addoption(
         "--update-docs", action="store_true", help="renew the pictures and tables in docs/"
     )
 

@@ -12,6 +12,9 @@ from vidlab.core.errors import OptionError
 
 LOCALES = ("en", "ko")
 
+# Traits that a page only reads: set by one, they would mislead every other page, and vidlab itself.
+_KERNEL_ONLY = frozenset({"_annotation", "_info", "_link", "_state"})
+
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -52,6 +55,11 @@ class Widget(anywidget.AnyWidget):
     locale = _Locale(help="Language of the texts; None takes the page's or the browser's.").tag(
         sync=True
     )
+
+    def set_state(self, sync_data: Any) -> None:
+        """Take over what the page says, but of what only the kernel knows."""
+        own = {name: value for name, value in sync_data.items() if name not in _KERNEL_ONLY}
+        super().set_state(own)
 
     def close(self) -> None:
         """Stop its work, and take it off every page. Shown again, it comes back."""

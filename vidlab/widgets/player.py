@@ -639,11 +639,15 @@ class Player(Widget):
                 self._show_poster()
                 self._media.open(request, page, bool(content.get("transcode", False)))
             case "read":
-                self._media.read(request, token, int(content["offset"]), int(content["length"]))
+                offset, length = _whole_in(content, "offset"), _whole_in(content, "length")
+                self._media.read(request, token, offset, length)
             case "segment":
-                self._media.segment(request, token, int(content["number"]))
+                self._media.segment(request, token, _whole_in(content, "number"))
             case "cancel":
-                self._media.cancel([str(each) for each in content.get("requests", ())])
+                requests = content.get("requests")
+                if not isinstance(requests, list):
+                    raise WidgetError(f"Requests come as a list; got {requests!r:.80}.")
+                self._media.cancel([str(each) for each in requests])
             case "predictions":
                 self._tell_predictions(request)
             case "overlays":
@@ -800,3 +804,15 @@ def _last_answer(predictions: Predictions) -> str:
         return f"{predictions.title}: no frames"
     row = predictions.top1().iloc[-1]
     return f"{predictions.title}: {row['label']} {row['probability']:.3f}"
+
+
+def _whole_in(content: Mapping[str, Any], name: str) -> int:
+    """Return a whole number of a request.
+
+    Raises:
+        WidgetError: It has none.
+    """
+    value = content.get(name)
+    if type(value) is not int:
+        raise WidgetError(f"{name} is a whole number; got {value!r:.80}.")
+    return value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from vidlab.core.console import say
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ModelError, OptionError, WeightsError
+from vidlab.models import trial
 from vidlab.models.arrays import open_array
 from vidlab.models.base import Model, State
 from vidlab.models.card import ModelCard
@@ -84,20 +87,17 @@ class LiteRTSignature:
 
     def __init__(self, path: Path, *, num_threads: int) -> None:
         self._interpreter = _interpreter(path, num_threads)
-        try:
-            signatures = self._interpreter.get_signature_list()
-            if len(signatures) != 1:
-                raise WeightsError(
-                    f"{path.name} has {len(signatures)} signatures; one is expected, with an image "
-                    "and, for a streaming model, its states."
-                )
+        self._path = path
+        signatures = self._interpreter.get_signature_list()
+        if len(signatures) != 1:
+            raise WeightsError(
+                f"{path.name} has {len(signatures)} signatures; one is expected, with an image "
+                "and, for a streaming model, its states."
+            )
+        with _understood(path):
             self._runner = self._interpreter.get_signature_runner(next(iter(signatures)))
-        except (ValueError, RuntimeError) as error:
-            if isinstance(error, WeightsError):
-                raise
-            raise WeightsError(f"{str(path)!r} is not a LiteRT model: {error}") from error
-        inputs = self._runner.get_input_details()
-        outputs = self._runner.get_output_details()
+            inputs = self._runner.get_input_details()
+            outputs = self._runner.get_output_details()
         images = [name for name in inputs if name not in outputs]
         answers = [name for name in outputs if name not in inputs]
         if len(images) != 1 or len(answers) != 1:
@@ -131,7 +131,7 @@ class LiteRTSignature:
         self, image: NDArray[np.float32], state: dict[str, NDArray[Any]]
     ) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
         """Run pictures of `image_shape`; return logits ``[num_classes]`` and the new state."""
-        with self._lock:
+        with self._lock, _understood(self._path):
             outputs = self._runner(**{self._image: image}, **state)
         logits = outputs.pop(self._answer)
         return logits.reshape(-1), outputs
@@ -155,10 +155,22 @@ def open_model(opening: Opening) -> Model | PoseModel:
 
 def _interpreter(path: Path, num_threads: int) -> Any:
     module = require("ai_edge_litert.interpreter", why="the litert backend")
-    try:
+    trial.check_survived(path)
+    with _understood(path):
         return module.Interpreter(model_path=str(path), num_threads=num_threads)
+
+
+@contextmanager
+def _understood(path: Path) -> Iterator[None]:
+    """Say of what LiteRT refuses, which may be as late as at the first picture, what file it was.
+
+    Raises:
+        WeightsError: With LiteRT's reason.
+    """
+    try:
+        yield
     except (ValueError, RuntimeError) as error:
-        raise WeightsError(f"{str(path)!r} is not a LiteRT model: {error}") from error
+        raise WeightsError(f"{str(path)!r} is not a LiteRT model that works: {error}") from error
 
 
 def _open_pictures(opening: Opening, card: ModelCard) -> Model:
@@ -168,13 +180,14 @@ def _open_pictures(opening: Opening, card: ModelCard) -> Model:
     """
     interpreter = _interpreter(opening.path, opening.num_threads)
     picture, answer = _single_tensors(interpreter, opening.path)
-    interpreter.allocate_tensors()
+    with _understood(opening.path):
+        interpreter.allocate_tensors()
     taken, given = Numbers.of(picture), Numbers.of(answer)
     taken.check_covers(card, opening.path)
     lock = threading.Lock()
 
     def call(array: NDArray[np.float32]) -> Any:
-        with lock:
+        with lock, _understood(opening.path):
             interpreter.set_tensor(picture["index"], taken.codes(array))
             interpreter.invoke()
             return given.values(interpreter.get_tensor(answer["index"]))
@@ -196,7 +209,9 @@ class LiteRTNetwork:
         inputs = self._interpreter.get_input_details()
         if len(inputs) != 1:
             raise WeightsError(f"{path.name} has {len(inputs)} inputs; one is expected.")
-        self._interpreter.allocate_tensors()
+        self._path = path
+        with _understood(path):
+            self._interpreter.allocate_tensors()
         self._input = inputs[0]["index"]
         self._outputs = [
             (each["index"], Numbers.of(each)) for each in self._interpreter.get_output_details()
@@ -208,7 +223,7 @@ class LiteRTNetwork:
 
     def __call__(self, values: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network; return its outputs in the file's order."""
-        with self._lock:
+        with self._lock, _understood(self._path):
             if values.shape != self._taken and -1 in self.shape:
                 self._interpreter.resize_tensor_input(self._input, values.shape, strict=True)
                 self._interpreter.allocate_tensors()

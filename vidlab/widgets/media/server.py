@@ -376,7 +376,7 @@ class _Media:
                     raise WidgetError("This video is loaded in segments, not as bytes.")
                 self._bytes.seek(offset)
                 return self._bytes.read(length)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, OverflowError) as error:
             raise WidgetError(
                 f"The video cannot be read any more ({error}). Run the cell again."
             ) from error
