@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from vidlab.core.label_bridge import LabelBridge as LabelBridge
     from vidlab.core.label_names import translate_labels as translate_labels
     from vidlab.core.labels import LabelMap as LabelMap
+    from vidlab.core.limits import limits as limits
     from vidlab.datasets import sample_videos as sample_videos
     from vidlab.drifting import Drift as Drift
     from vidlab.drifting import drift as drift
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
     from vidlab.inference import stream as stream
     from vidlab.live.recording import Recording as Recording
     from vidlab.live.recording import replay as replay
+    from vidlab.many import Run as Run
+    from vidlab.many import open_run as open_run
+    from vidlab.many import predict_many as predict_many
     from vidlab.models import ModelCard as ModelCard
     from vidlab.models import default_model as default_model
     from vidlab.models import list_models as list_models
@@ -97,6 +101,7 @@ _HOME_OF = {
     "Quiz": "vidlab.widgets",
     "Recording": "vidlab.live.recording",
     "Rule": "vidlab.rules",
+    "Run": "vidlab.many",
     "SamplingView": "vidlab.widgets",
     "Study": "vidlab.evaluation",
     "VidlabError": "vidlab.core.errors",
@@ -109,10 +114,13 @@ _HOME_OF = {
     "export": "vidlab.exporting",
     "find_events": "vidlab.rules",
     "fit": "vidlab.training",
+    "limits": "vidlab.core.limits",
     "list_models": "vidlab.models",
     "list_recipes": "vidlab.recipes",
     "load_model": "vidlab.models",
+    "open_run": "vidlab.many",
     "predict": "vidlab.inference",
+    "predict_many": "vidlab.many",
     "quiz": "vidlab.widgets",
     "replay": "vidlab.live.recording",
     "sample_videos": "vidlab.datasets",
