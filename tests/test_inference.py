@@ -315,27 +315,41 @@ def test_a_stream_leaves_the_callers_frames_open(clip: Path) -> None:
     assert isinstance(next(frames), vl.video.Frame)
 
 
-def test_ctrl_c_between_two_calls_keeps_whole_answers(clip: Path, monkeypatch) -> None:
-    """Whatever statement the signal hits, the arrays fit together."""
+def test_ctrl_c_between_two_statements_keeps_whole_answers(clip: Path) -> None:
+    """Whichever the signal hits while an answer is noted, the arrays fit together."""
+    from vidlab.inference import Runner
 
-    class Interrupting(list):
-        def append(self, item) -> None:
-            super().append(item)
-            if len(self) == 3:
+    def interrupted_after(num_lines: int) -> vl.Predictions:
+        left = num_lines
+
+        def trace(frame, event, _):
+            nonlocal left
+            if frame.f_code is not Runner._add.__code__:
+                return None
+            left -= event == "line"
+            if left < 0:
+                sys.settrace(None)
                 raise KeyboardInterrupt
+            return trace
 
-    from vidlab import inference
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            return vl.predict(clip, ArithmeticModel(chunk_frames=8), fps="source", progress=False)
+        finally:
+            sys.settrace(before)
 
-    made = inference._StreamRunner.__init__
-
-    def init(self, *args) -> None:
-        made(self, *args)
-        self.answers = Interrupting()
-
-    monkeypatch.setattr(inference._StreamRunner, "__init__", init)
-    with pytest.warns(UserWarning, match="interrupted"):
-        preds = vl.predict(clip, ArithmeticModel(chunk_frames=8), fps="source", progress=False)
-    assert len(preds) == 24
+    whole = vl.predict(clip, ArithmeticModel(), fps="source", progress=False)
+    lengths = set()
+    for num_lines in range(40):
+        with pytest.warns(UserWarning, match="interrupted"):
+            kept = interrupted_after(num_lines)
+        assert kept.frame_index.tolist() == whole.frame_index[: len(kept)].tolist()
+        np.testing.assert_array_equal(kept.time_seconds, whole.time_seconds[: len(kept)])
+        np.testing.assert_array_equal(kept.logits, whole.logits[: len(kept)])
+        assert (kept.latency_seconds >= 0).all()
+        lengths.add(len(kept))
+    assert lengths >= {0, 8, 16, 24}
 
 
 def test_an_interrupted_run_does_not_read_on_for_its_record(clip: Path) -> None:

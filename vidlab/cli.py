@@ -98,8 +98,25 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument("--workers", type=int, metavar="N", help="processes (one a core)")
     run.add_argument(
-        "--timeout", type=float, metavar="S", help="seconds that one video may take (no limit)"
-    )
+        "--engine", default="local", metavar="E",
+        help="local: processes of this machine; dask: workers of a Dask cluster (local)",
+    )  # fmt: skip
+    run.add_argument(
+        "--scheduler", metavar="ADDRESS",
+        help="Dask's scheduler, such as tcp://127.0.0.1:8786 (a cluster of this machine)",
+    )  # fmt: skip
+    run.add_argument(
+        "--part-seconds", type=float, default=600.0, metavar="S",
+        help="length of the parts that long videos are done in; 0 does them whole (600)",
+    )  # fmt: skip
+    run.add_argument(
+        "--timeout", type=float, metavar="S",
+        help="seconds that one video, or one part, may take (no limit)",
+    )  # fmt: skip
+    run.add_argument(
+        "--skip-failed", action="store_true",
+        help="do not try again what failed before, unless its file has changed",
+    )  # fmt: skip
     run.add_argument("--recipe", metavar="R", help=_RECIPE_HELP)
     _add_model_options(run)
     run.set_defaults(command=_run)
@@ -316,9 +333,13 @@ def _run(options: argparse.Namespace) -> int:
         options.folder,
         [_load(name, options) for name in options.models],
         out=options.out,
+        engine=options.engine,
+        client=options.scheduler,
         workers=options.workers,
         fps=_fps(options.fps),
         recipe=options.recipe,
+        retry_failed=not options.skip_failed,
+        part_seconds=options.part_seconds or None,
         timeout_seconds=options.timeout,
     )
     print(run)

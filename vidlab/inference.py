@@ -22,7 +22,7 @@ from vidlab.core.errors import ModelError, OptionError
 from vidlab.core.probabilities import softmax
 from vidlab.feeding import Decoder, Feed, drive, record
 from vidlab.models.arrays import ArrayModel
-from vidlab.models.base import LoadedModel, Model, Selection, check_model
+from vidlab.models.base import LoadedModel, Model, Selection, State, check_model
 from vidlab.models.pose.base import PoseModel
 from vidlab.pose.finding import find_poses
 from vidlab.pose.poses import Poses
@@ -32,6 +32,17 @@ from vidlab.video import Frame, Video
 
 Source = Video | str | os.PathLike[str] | bytes | BinaryIO
 Rate = float | Literal["source"] | None
+
+# What is kept of an answer beside its logits; `_NO_CLIP` where it is not a clip's.
+_ROW = np.dtype(
+    [
+        ("frame_index", np.int64),
+        ("clip_start", np.int64),
+        ("time_seconds", np.float64),
+        ("latency_seconds", np.float32),
+    ]
+)
+_NO_CLIP = -1
 
 
 @overload
@@ -170,7 +181,7 @@ def run(
     for model, selection in zip(models, selections, strict=True):
         selection.class_ids(model.labels)
     runners = [
-        _runner(model, fps=fps, hop=hop)
+        runner_for(model, fps=fps, hop=hop)
         if each is None
         else _recipe_runner(model, each, source, fps=fps, hop=hop)
         for model, each in zip(models, _recipe_of_each(models, recipe), strict=True)
@@ -190,7 +201,7 @@ def run(
             labels=runner.model.labels,
             **runner.all_answers(),
             selection=selection,
-            made_by=_made_by(source, runner, elapsed),
+            made_by=made_by(source, runner, elapsed),
             stopped=stopped,
         )
         for runner, selection in zip(runners, selections, strict=True)
@@ -315,19 +326,45 @@ def _stream(
 # ---------------------------------------------------------------- feeding the models
 
 
-class _Runner(ABC):
-    """Feeds one model and keeps its answers."""
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """What one model takes along where a video is read on later, perhaps by another process.
+
+    Attributes:
+        next_frame: The frame that it goes on with.
+        state: The stream state; None for a model of clips.
+        waiting: Frames that are not answered for yet, or that the next clip begins with: number,
+            timestamp in seconds, and pixels, float32 ``[height_px, width_px, 3]``.
+        num_unseen: Of clips: frames that no clip has shown yet.
+        num_until_full: Of clips: frames until the next one is answered.
+    """
+
+    next_frame: int
+    state: State
+    waiting: tuple[tuple[int, float, NDArray[np.float32]], ...]
+    num_unseen: int = 0
+    num_until_full: int = 0
+
+
+class Runner(ABC):
+    """Feeds one model and keeps its answers.
+
+    Attributes:
+        model: The model.
+        feed: What it wants of the video.
+        sampling: Which frames that are, on record.
+    """
 
     def __init__(self, model: Model, feed: Feed, sampling: Mapping[str, Any]) -> None:
         self.model = model
         self.feed = feed
         self.sampling = dict(sampling)
-        # Each call's frames, times and latencies, appended as one: Ctrl-C may come between any
-        # two statements. Logits beyond what is listed here do not count.
-        self.answers: list[tuple[Sequence[int], Sequence[float], Sequence[float]]] = []
+        # Grown in place: hours of answers in lists, joined at the end, would need several times
+        # the memory. Only the first `_num_answers` count, for Ctrl-C may come between any two
+        # statements.
+        self._rows = np.empty(0, dtype=_ROW)
         self._logits = np.empty((0, model.num_classes), dtype=np.float32)
         self._num_answers = 0
-        self._clip_starts: list[int] = []
         self._waiting: list[tuple[int, float, NDArray[np.float32]]] = []
 
     @abstractmethod
@@ -340,44 +377,63 @@ class _Runner(ABC):
 
     def all_answers(self) -> dict[str, Any]:
         """Return frames, times, latencies and logits of all calls, as Predictions takes them."""
-        done = list(self.answers)
-        frame_index = np.array([i for call in done for i in call[0]], dtype=np.int64)
-        self._logits.resize((len(frame_index), self.model.num_classes), refcheck=False)
+        rows = self._rows[: self._num_answers]
+        self._logits.resize((len(rows), self.model.num_classes), refcheck=False)
+        is_of_clips = len(rows) > 0 and rows["clip_start"][0] != _NO_CLIP
         return {
-            "frame_index": frame_index,
-            "time_seconds": np.array([s for call in done for s in call[1]], dtype=np.float64),
-            "latency_seconds": np.array([s for call in done for s in call[2]], dtype=np.float32),
+            "frame_index": rows["frame_index"].copy(),
+            "time_seconds": rows["time_seconds"].copy(),
+            "latency_seconds": rows["latency_seconds"].copy(),
             "logits": self._logits,
-            "clip_start": np.array(self._clip_starts[: len(done)]) if self._clip_starts else None,
+            "clip_start": rows["clip_start"].copy() if is_of_clips else None,
         }
 
     def _add(
         self,
         indices: Sequence[int],
         times: Sequence[float],
-        latencies: Sequence[float],
+        latency_seconds: float,
         logits: NDArray[np.float32],
+        *,
+        clip_start: int = _NO_CLIP,
     ) -> None:
         end = self._num_answers + len(logits)
         if end > len(self._logits):
-            # Grown in place: a list of arrays, joined at the end, would need the memory twice.
-            self._logits.resize((end + end // 16 + 64, self.model.num_classes), refcheck=False)
+            capacity = end + end // 16 + 64
+            self._rows.resize(capacity, refcheck=False)
+            self._logits.resize((capacity, self.model.num_classes), refcheck=False)
+        rows = self._rows[self._num_answers : end]
+        rows["frame_index"] = indices
+        rows["time_seconds"] = times
+        rows["latency_seconds"] = latency_seconds
+        rows["clip_start"] = clip_start
         self._logits[self._num_answers : end] = logits
-        self.answers.append((indices, times, latencies))
         self._num_answers = end
 
 
-class _StreamRunner(_Runner):
+class StreamRunner(Runner):
+    """Answers after every frame, a chunk of them at a time."""
+
     def __init__(self, model: Model, feed: Feed, sampling: Mapping[str, Any]) -> None:
         super().__init__(model, feed, sampling)
         self._state = model.init_state()
 
+    def carry(self, next_frame: int) -> Carried:
+        """Return what :meth:`go_on` takes, for frames from `next_frame` on."""
+        return Carried(next_frame=next_frame, state=self._state, waiting=tuple(self._waiting))
+
+    def go_on(self, carried: Carried) -> None:
+        """Go on where another runner of this model left off."""
+        self._state, self._waiting = carried.state, list(carried.waiting)
+
     def push(self, index: int, pts_seconds: float, pixels: NDArray[np.float32]) -> None:
+        """Take the next sampled frame."""
         self._waiting.append((index, pts_seconds, pixels))
         if len(self._waiting) >= self.model.chunk_frames:
             self.finish()
 
     def finish(self) -> None:
+        """Answer for the frames that still wait."""
         if not self._waiting:
             return
         indices, times, pixels = zip(*self._waiting, strict=True)
@@ -385,10 +441,10 @@ class _StreamRunner(_Runner):
         logits, self._state = self.model.step(np.stack(pixels), self._state)
         latency = (time.perf_counter() - begin) / len(indices)
         self._waiting.clear()
-        self._add(indices, times, [latency] * len(indices), logits)
+        self._add(indices, times, latency, logits)
 
 
-class _ClipRunner(_Runner):
+class ClipRunner(Runner):
     """Answers after each clip; what is left at the end is seen in one last, overlapping clip.
 
     Where there is nothing to overlap with, a network that takes a fixed number of frames gets the
@@ -404,7 +460,23 @@ class _ClipRunner(_Runner):
         self._unseen = 0
         self._until_full = self._length
 
+    def carry(self, next_frame: int) -> Carried:
+        """Return what :meth:`go_on` takes, for frames from `next_frame` on."""
+        return Carried(
+            next_frame=next_frame,
+            state=None,
+            waiting=tuple(self._waiting),
+            num_unseen=self._unseen,
+            num_until_full=self._until_full,
+        )
+
+    def go_on(self, carried: Carried) -> None:
+        """Go on where another runner of this model left off."""
+        self._waiting = list(carried.waiting)
+        self._unseen, self._until_full = carried.num_unseen, carried.num_until_full
+
     def push(self, index: int, pts_seconds: float, pixels: NDArray[np.float32]) -> None:
+        """Take the next sampled frame."""
         self._waiting.append((index, pts_seconds, pixels))
         self._waiting = self._waiting[-self._length :]
         self._unseen += 1
@@ -414,6 +486,7 @@ class _ClipRunner(_Runner):
             self._until_full = self._hop
 
     def finish(self) -> None:
+        """Answer for the frames that no clip has shown."""
         if self._unseen:
             self._answer()
 
@@ -428,12 +501,11 @@ class _ClipRunner(_Runner):
         logits = self.model.classify(clip[None])
         latency = time.perf_counter() - begin
         index, pts_seconds, _ = self._waiting[-1]
-        self._clip_starts.append(self._waiting[0][0])
-        self._add([index], [pts_seconds], [latency], logits)
+        self._add([index], [pts_seconds], latency, logits, clip_start=self._waiting[0][0])
         self._unseen = 0
 
 
-class _GivenClipRunner(_Runner):
+class _GivenClipRunner(Runner):
     """Answers for clips that are known beforehand, each as soon as its frames are there."""
 
     def __init__(
@@ -465,11 +537,10 @@ class _GivenClipRunner(_Runner):
             latency = time.perf_counter() - begin
             self._last = clip, logits
         index, pts_seconds, _ = self._waiting[-1]
-        self._clip_starts.append(_first(clip))
-        self._add([index], [pts_seconds], [latency], logits)
+        self._add([index], [pts_seconds], latency, logits, clip_start=_first(clip))
 
 
-class _FirstAnswerRunner(_StreamRunner):
+class _FirstAnswerRunner(StreamRunner):
     """Gives the first frame's answer for every frame, as a source with that fault does."""
 
     def all_answers(self) -> dict[str, Any]:
@@ -483,17 +554,27 @@ def _first(clip: Indices) -> int:
     return int(clip[clip != BLACK].min())
 
 
-def _runner(model: Model, *, fps: Rate, hop: int | None) -> _Runner:
+def runner_for(model: Model, *, fps: Rate, hop: int | None) -> StreamRunner | ClipRunner:
+    """Return what feeds a model in its own way, not a recipe's.
+
+    Args:
+        model: The model.
+        fps: See :func:`predict`.
+        hop: See :func:`predict`.
+
+    Raises:
+        OptionError: `fps` or `hop` is out of range, or not for this model.
+    """
     rate = rate_for(model, fps)
     feed = Feed(preprocessing=model.preprocessing, rate=rate)
     sampling = {"fps": "source" if rate is None else rate}
     if model.card.answers_every_frame:
         if hop is not None:
             raise OptionError(f"hop is for clip models; {model.title} answers after every frame.")
-        return _StreamRunner(model, feed, sampling)
+        return StreamRunner(model, feed, sampling)
     if hop is not None and (isinstance(hop, bool) or not isinstance(hop, int) or hop < 1):
         raise OptionError(f"hop must be a positive number of frames; got {hop!r}.")
-    return _ClipRunner(model, feed, sampling, hop)
+    return ClipRunner(model, feed, sampling, hop)
 
 
 def _recipe_of_each(
@@ -515,7 +596,7 @@ def _recipe_of_each(
 
 def _recipe_runner(
     model: Model, recipe: Recipe, video: Video, *, fps: Rate, hop: int | None
-) -> _Runner:
+) -> Runner:
     if fps is not None or hop is not None:
         raise OptionError("A recipe says which frames are looked at; fps and hop go without.")
     recipe.check_kind(model.card)
@@ -526,7 +607,7 @@ def _recipe_runner(
     feed = Feed(preprocessing=model.preprocessing, frames=frozenset(frames.tolist()) - {BLACK})
     if clips is not None:
         return _GivenClipRunner(model, feed, sampling, clips)
-    stream_runner = _FirstAnswerRunner if recipe.keeps_first_answer else _StreamRunner
+    stream_runner = _FirstAnswerRunner if recipe.keeps_first_answer else StreamRunner
     return stream_runner(model, feed, sampling)
 
 
@@ -555,7 +636,8 @@ def rate_for(model: Model | PoseModel, fps: Rate) -> float | None:
     return float(fps)
 
 
-def _made_by(video: Video, runner: _Runner, elapsed: float) -> dict[str, Any]:
+def made_by(video: Video, runner: Runner, elapsed: float) -> dict[str, Any]:
+    """Return what made a runner's answers; `elapsed` is how long it took, in seconds."""
     model = runner.model
     return {
         "model": model.record(),

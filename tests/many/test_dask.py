@@ -3,10 +3,13 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import dask
@@ -17,7 +20,8 @@ import pytest
 import synthetic
 
 import vidlab as vl
-from vidlab.core.errors import MissingDependencyError, ModelError, OptionError
+from vidlab.core.errors import ClusterError, MissingDependencyError, ModelError, OptionError
+from vidlab.many import dask_engine
 from vidlab.many.dask_engine import run_on_dask
 from vidlab.many.store import Store
 from vidlab.many.work import Job, Task
@@ -76,6 +80,15 @@ def check_answers(job: Job, tasks: list[Task], model: vl.Model) -> None:
         np.testing.assert_array_equal(np.array(rows, np.float32), whole.logits)
 
 
+def wait_until_free(client: distributed.Client) -> None:
+    """Wait until no worker has anything to do: the scheduler hears later of what is called off."""
+    for _ in range(600):
+        if not any(client.processing().values()):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the workers are still busy")
+
+
 def test_workers_write_the_answers(clips, job, model, client) -> None:
     outcomes = list(run_on_dask(clips, job, num_workers=1, client=client))
     assert sorted(each.video for each in outcomes) == [task.video for task in clips]
@@ -124,7 +137,10 @@ def test_what_fails_costs_itself_alone(clips, job, client, tmp_path) -> None:
 
 @pytest.mark.parametrize("allowed_failures", [0, 3])
 def test_a_worker_that_is_killed(clips, job, model, allowed_failures) -> None:
-    with cluster_of_two(allowed_failures=allowed_failures, worker_saturation=1.0) as client:
+    with (
+        Store(job.folder).alone(),
+        cluster_of_two(allowed_failures=allowed_failures, worker_saturation=1.0) as client,
+    ):
         pids = client.run(os.getpid)
         outcomes = run_on_dask(clips, job, num_workers=1, client=client)
         done = [next(outcomes)]
@@ -145,11 +161,121 @@ def test_a_worker_that_is_killed(clips, job, model, allowed_failures) -> None:
         assert "ended on this video" in outcome.reason
 
 
+def test_a_long_video_goes_from_worker_to_worker(clips, job, model, tmp_path) -> None:
+    """Each of its parts may have another; the one that dies costs a part."""
+    path = tmp_path / "long.mp4"
+    synthetic.make_video(path, num_frames=300, size=(96, 72))
+    long = Task(video="long.mp4", path=str(path))
+    job = replace(job, part_seconds=1.0)
+    with (
+        Store(job.folder).alone(),
+        cluster_of_two(allowed_failures=3, worker_saturation=1.0) as client,
+    ):
+        pids = client.run(os.getpid)
+        outcomes = run_on_dask([*clips[:2], long], job, num_workers=2, client=client)
+        found = []
+        for outcome in outcomes:
+            found.append(outcome)
+            if outcome.num_parts_left == 6:
+                busy = [worker for worker, keys in client.processing().items() if keys]
+                os.kill(pids[busy[0]], signal.SIGKILL)
+    assert {each.error for each in found} == {None}
+    left = [each.num_parts_left for each in found if each.video == "long.mp4"]
+    assert left == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+    check_answers(job, [*clips[:2], long], model)
+
+
+def test_a_worker_without_the_resource_gets_nothing(clips, job, model) -> None:
+    def is_idle() -> bool:
+        from vidlab.many import dask_engine
+
+        return not dask_engine._opened
+
+    workers = {
+        number: {
+            "cls": distributed.Nanny,
+            "options": {"nthreads": 1, "resources": resources, "dashboard": False},
+        }
+        for number, resources in enumerate([{"GPU": 1}, {}, {"FPGA": 1}])
+    }
+    scheduler = {"cls": distributed.Scheduler, "options": {"dashboard": False}}
+    with (
+        distributed.SpecCluster(workers=workers, scheduler=scheduler) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        client.wait_for_workers(3)
+        outcomes = list(run_on_dask(clips, job, num_workers=3, client=client, resources={"GPU": 1}))
+        about = client.scheduler_info(n_workers=-1)["workers"]
+        idle = [about[worker]["resources"] for worker, idle in client.run(is_idle).items() if idle]
+    assert {each.error for each in outcomes} == {None}
+    assert sorted(idle, key=len) == [{}, {"FPGA": 1}]
+    check_answers(job, clips, model)
+
+
+class TestSchedulerThatDies:
+    """The call ends, and says that the same call goes on."""
+
+    @pytest.fixture
+    def start(self, tmp_path: Path) -> Iterator[Callable[[], tuple[subprocess.Popen, str]]]:
+        """Start a scheduler with one worker; return its process and address."""
+        started: list[subprocess.Popen] = []
+
+        def dask_process(*arguments: str) -> subprocess.Popen:
+            command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
+            with (tmp_path / "dask.log").open("a") as log:
+                started.append(subprocess.Popen(command, stdout=log, stderr=log))
+            return started[-1]
+
+        def start() -> tuple[subprocess.Popen, str]:
+            file = tmp_path / f"scheduler{len(started)}.json"
+            scheduler = dask_process(
+                "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)
+            )
+            with distributed.Client(scheduler_file=str(file)) as client:
+                address = client.scheduler_info()["address"]
+                # Without a nanny: it and what it works at are one process, which is ended here.
+                dask_process("worker", address, "--nthreads", "1", "--no-nanny")
+                client.wait_for_workers(1)
+            return scheduler, address
+
+        yield start
+        for process in reversed(started):
+            process.kill()
+            process.wait()
+
+    def test_it(self, clips, model, tmp_path, start, monkeypatch, capfd) -> None:
+        scheduler, address = start()
+        given = dask_engine.run_on_dask
+
+        def killed_after_two(*args, **options):
+            outcomes = given(*args, **options)
+            yield next(outcomes)
+            yield next(outcomes)
+            scheduler.kill()
+            yield from outcomes
+
+        monkeypatch.setattr("vidlab.many.predicting.run_on_dask", killed_after_two)
+        run = partial(
+            vl.predict_many, [task.path for task in clips], {"xs": model}, out=tmp_path / "run",
+            engine="dask", fps="source", progress=False,
+        )  # fmt: skip
+        with pytest.raises(ClusterError, match=r"scheduler is lost.*kept; the same call goes on"):
+            run(client=address)
+        assert "Traceback" not in capfd.readouterr().err
+        found = vl.open_run(tmp_path / "run").videos["state"].value_counts()
+        assert found["done"] >= 2
+        assert found["waiting"] >= 1
+        monkeypatch.undo()
+        _, address = start()
+        assert set(run(client=address).videos["state"]) == {"done"}
+        assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_run_that_is_left_calls_the_rest_off(clips, job, client) -> None:
     outcomes = run_on_dask(clips * 20, job, num_workers=1, client=client)
     next(outcomes)
     outcomes.close()
-    assert not any(client.processing().values())
+    wait_until_free(client)
     list(run_on_dask(clips[:1], job, num_workers=1, client=client))  # the cluster is free again
     assert len(list(Store(job.folder).answers.rglob("*.parquet"))) <= NUM_CLIPS
 
@@ -163,7 +289,7 @@ class TestRefusals:
         gone = replace(job, specs=(replace(spec, opening=replace(spec.opening, found=found)),))
         with pytest.raises(ModelError, match="A Dask worker cannot open the models"):
             list(run_on_dask(clips, gone, num_workers=1, client=client))
-        assert not any(client.processing().values())
+        wait_until_free(client)
 
     def test_a_folder_that_workers_do_not_see(self, clips, job, client) -> None:
         with pytest.raises(OptionError, match="does not see the run's folder"):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import distributed
 import numpy as np
 import pandas as pd
 import pyarrow.dataset as pads
@@ -326,6 +327,9 @@ def test_two_runs_cannot_write_into_one_folder(videos: Path, model, tmp_path: Pa
         ({"engine": "locl"}, "Did you mean 'local'"),
         ({"client": "tcp://127.0.0.1:1"}, "is for engine='dask'"),
         ({"engine": "dask", "timeout_seconds": 5}, "is for engine='local'"),
+        ({"resources": {"GPU": 1}}, "is for engine='dask'"),
+        ({"part_seconds": -1.0}, "part_seconds must be"),
+        ({"part_seconds": float("inf")}, "part_seconds must be"),
     ],
 )
 def test_wrong_options_leave_no_folder(options, told, videos, model, tmp_path: Path) -> None:
@@ -590,6 +594,49 @@ def test_the_manifest_says_what_made_it(videos: Path, model, tmp_path: Path) -> 
     assert told["weights_sha256"] == model.provenance.weights_sha256
     assert told["preprocessing"] == json.loads(json.dumps(model.preprocessing.as_dict()))
     assert manifest["versions"]["vidlab"] == vl.__version__
+
+
+def test_the_command_has_the_options_of_the_call(videos: Path, tmp_path: Path, capsys) -> None:
+    (videos / "broken.mp4").write_bytes(b"not a video")
+    out = tmp_path / "run"
+    argv = ["run", str(videos), "--model", f"litert:{MODEL}", "--out", str(out), "--fps", "source"]
+    argv += ["--workers", "1", "--part-seconds", "1", "--skip-failed"]
+    assert main(argv) == 1
+    failed = out / "failures" / f"{identifier('broken.mp4')}.json"
+    before = failed.stat().st_mtime_ns
+    assert main(argv) == 1
+    assert failed.stat().st_mtime_ns == before
+    assert main([each for each in argv if each != "--skip-failed"]) == 1
+    assert failed.stat().st_mtime_ns != before
+    # The longest has 38 frames, and a key frame after 30.
+    longest = vl.open_run(out).predictions("sub/c.mp4")
+    assert (len(longest), longest.made_by.get("num_parts")) == (38, None)
+    capsys.readouterr()
+    for wrong, told in [
+        (["--engine", "dsk"], "Did you mean 'dask'"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "is for engine='dask'"),
+        (["--engine", "dask", "--timeout", "3"], "is for engine='local'"),
+        (["--part-seconds", "-1"], "part_seconds must be"),
+    ]:
+        assert main([*argv, *wrong]) == 2
+        assert told in capsys.readouterr().err
+
+
+def test_the_command_runs_on_dask_and_in_parts(videos: Path, model, tmp_path: Path, capsys) -> None:
+    synthetic.make_video(videos / "long.mp4", num_frames=100, size=(96, 72))
+    argv = ["run", str(videos), "--model", f"litert:{MODEL}", "--fps", "source", "--workers", "2"]
+    argv += ["--engine", "dask", "--part-seconds"]
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        scheduler = ["--scheduler", cluster.scheduler_address]
+        assert main([*argv, "1", "--out", str(tmp_path / "parts"), *scheduler]) == 0
+        assert main([*argv, "0", "--out", str(tmp_path / "whole"), *scheduler]) == 0
+    assert "4 done" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(rows(tmp_path / "parts"), rows(tmp_path / "whole"))
+    for name, num_parts in [("parts", 4), ("whole", None)]:
+        found = vl.open_run(tmp_path / name).predictions("long.mp4")
+        assert found.made_by.get("num_parts") == num_parts
 
 
 def test_the_command_counts_and_tells_failures(videos: Path, tmp_path: Path, capsys) -> None:

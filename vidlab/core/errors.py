@@ -24,6 +24,7 @@
     ├── MissingDependencyError (ImportError)
     ├── DownloadError (OSError)
     │   └── OfflineError
+    ├── ClusterError (ConnectionError)      a Dask cluster that is gone
     ├── PredictionsError (ValueError)       a predictions file or table that cannot be used
     ├── DatasetError (ValueError)           labelled clips that nothing can be learnt from
     ├── TrainingError (RuntimeError)        training that cannot go on
@@ -144,6 +145,10 @@ class DownloadError(VidlabError, OSError):
 
 class OfflineError(DownloadError):
     """The network cannot be reached; the message names the mirror and the file."""
+
+
+class ClusterError(VidlabError, ConnectionError):
+    """A Dask cluster whose scheduler is gone."""
 
 
 class PredictionsError(VidlabError, ValueError):

@@ -3,23 +3,28 @@
 The workers write the answers themselves, into the run's folder, which therefore has to be on a file
 system that they and the client share, under the same path; so do the videos and the weights. Over
 the network goes only what became of each video. Of a worker that dies, Dask gives the videos to
-others. A worker opens the models once, and keeps them for the next run of the same ones.
+others. A worker opens the models once, and keeps them for the next run of the same ones. Of a long
+video, each part is a task of its own, before those that wait.
 
 Whoever may connect to a Dask cluster may run code on it: it is for networks that are trusted.
 """
 
 from __future__ import annotations
 
+import logging
 import pickle
+import signal
 import threading
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vidlab.core.dependencies import require
-from vidlab.core.errors import ModelError, OptionError, VidlabError
+from vidlab.core.errors import ClusterError, ModelError, OptionError, VidlabError
 from vidlab.many.work import Job, Outcome, Task, Worker
 
 if TYPE_CHECKING:
@@ -27,12 +32,21 @@ if TYPE_CHECKING:
 
 _WHY = 'engine="dask"'
 
+_LOST = (
+    "The connection to Dask's scheduler is lost. What was done is kept; the same call goes on, "
+    "once there is a scheduler again."
+)
+
 # A cluster of our own hands out a video at a time, so that a worker's death counts against the
 # video that it was at, and against none that waited there; and tries such a video once more, as
-# the engine of one machine does.
+# the engine of one machine does. Its workers' memory is as other processes': Dask would have glibc
+# give every freed picture back to the system at once, which takes half as much time again.
 _OWN_SETTINGS = {
     "distributed.scheduler.allowed-failures": 1,
     "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(
+        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1
+    ),
 }
 
 
@@ -61,14 +75,16 @@ def run_on_dask(
             here states it for each worker.
 
     Yields:
-        What became of each video, in the order in which they are done. How often one is tried
-        whose worker dies is the scheduler's setting ``distributed.scheduler.allowed-failures``.
+        What became of each video, in the order in which they are done, and before that of each
+        part of a long one. How often one is tried whose worker dies is the scheduler's setting
+        ``distributed.scheduler.allowed-failures``.
 
     Raises:
         MissingDependencyError: Dask is not installed.
         OptionError: No scheduler answers at the address, `client` is something else, or a worker
             does not see the run's folder.
         ModelError: A worker cannot open the models.
+        ClusterError: The scheduler is gone.
     """
     distributed = require("distributed", why=_WHY)
     if not tasks:
@@ -76,23 +92,41 @@ def run_on_dask(
     with _connected(client, min(num_workers, len(tasks)), resources) as connected:
         # One small task that all others need: Dask brings it to each worker once.
         content = connected.submit(bytes, pickle.dumps(job), pure=False)
-        run = uuid.uuid4().hex
-        futures = connected.map(
-            _answer,
-            tasks,
-            content=content,
-            key=[f"vidlab-{run}-{number}" for number in range(len(tasks))],
-            resources=dict(resources) if resources else None,
-            pure=False,
-        )
-        task_of = {future.key: task for future, task in zip(futures, tasks, strict=True)}
+        same: dict[str, Any] = {
+            "content": content,
+            "resources": dict(resources) if resources else None,
+            "pure": False,
+        }
+        keys = [_key() for _ in tasks]
+        futures = connected.map(_answer, tasks, key=keys, **same)
+        # What is not done yet, by key.
+        waiting: dict[object, tuple[Future[Outcome], Task]] = {
+            key: (future, task) for key, future, task in zip(keys, futures, tasks, strict=True)
+        }
+        completed = distributed.as_completed(futures)
+        del futures  # a future that is held keeps its task on the cluster
         try:
-            for future in distributed.as_completed(futures):
-                yield _outcome(future, task_of[future.key])
+            for future in completed:
+                _, task = waiting.pop(future.key)
+                outcome = _outcome(future, task)
                 # Else the death of a worker that had done it would have it done again.
                 future.release()
+                if outcome.num_parts_left:
+                    task = replace(task, goes_on=True)
+                    again = connected.submit(_answer, task, key=_key(), priority=1, **same)
+                    waiting[again.key] = again, task
+                    completed.add(again)
+                    if connected.status != "running":
+                        # Ordered from nobody, it would be waited for for ever.
+                        raise ClusterError(_LOST)
+                yield outcome
         finally:
-            connected.cancel([content, *futures])
+            connected.cancel([content, *(future for future, _ in waiting.values())])
+
+
+def _key() -> str:
+    # Dask's dashboard names it by what is before the hash.
+    return f"vidlab-{uuid.uuid4().hex}"
 
 
 @contextmanager
@@ -110,7 +144,7 @@ def _connected(
                 f"No Dask scheduler answers at {client!r}: {error}. Give the address that it names "
                 "as it starts, such as 'tcp://127.0.0.1:8786'."
             ) from error
-        with closing(opened):
+        with _quiet(), closing(opened):
             yield opened
     elif client is None:
         import dask
@@ -123,6 +157,8 @@ def _connected(
                 processes=True,
                 dashboard_address="127.0.0.1:0",
                 resources=dict(resources or {}),
+                preload=[__name__],
+                silence_logs=logging.ERROR,  # outcomes say what became of workers that died
             ) as cluster,
             distributed.Client(cluster) as opened,
         ):
@@ -134,16 +170,33 @@ def _connected(
         )
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's client from telling with tracebacks what our own errors say."""
+    log = logging.getLogger("distributed.client")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
 def _outcome(future: Future[Outcome], task: Task) -> Outcome:
     """Return what became of a video.
 
     Raises:
-        VidlabError: The worker cannot work at all.
+        VidlabError: The worker cannot work at all, or the scheduler is gone.
     """
     distributed = require("distributed", why=_WHY)
-    error = future.exception()
-    if error is None:
-        return future.result()
+    try:
+        if future.cancelled():
+            raise CancelledError
+        error = future.exception()
+        if error is None:
+            return future.result()  # which is fetched from the worker by way of the scheduler
+    except (CancelledError, OSError) as lost:
+        raise ClusterError(_LOST) from lost
     if isinstance(error, distributed.KilledWorker):
         attempts = error.allowed_failures + 1
         return Outcome(
@@ -157,13 +210,19 @@ def _outcome(future: Future[Outcome], task: Task) -> Outcome:
 
 # ---------------------------------------------------------------- on a worker
 
+
+def dask_setup(worker: object) -> None:
+    """Leave Ctrl-C to the client, which ends the workers; Dask calls this in those made here."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 # The last job's models, by the job's content.
 _opened: dict[bytes, Worker] = {}
 _opening = threading.Lock()
 
 
 def _answer(task: Task, content: bytes) -> Outcome:
-    """Do one video; what a Dask worker runs.
+    """Do one video, or its next part; what a Dask worker runs.
 
     Raises:
         OptionError: The run's folder is not here.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +13,8 @@ import pandas as pd
 
 from vidlab.clips import VIDEO_SUFFIXES
 from vidlab.core.errors import OptionError
-from vidlab.many.store import Store, read_json, write_json
-from vidlab.many.work import printable
+from vidlab.core.naming import printable
+from vidlab.many.store import Store, damaged, read_json, write_json
 
 _FILE = "videos.json"
 
@@ -74,11 +75,24 @@ def list_videos(given: object) -> list[Listed]:
 
 
 def read_list(store: Store) -> list[Listed]:
-    """Return the videos that a run knows of."""
-    return [
-        Listed(video=each.pop("video"), path=each.pop("path"), columns=each)
-        for each in read_json(store.folder / _FILE) or []
-    ]
+    """Return the videos that a run knows of.
+
+    Raises:
+        PredictionsError: The file that names them is damaged.
+    """
+    path = store.folder / _FILE
+    try:
+        found = [
+            Listed(
+                video=printable(each.pop("video")), path=os.fspath(each.pop("path")), columns=each
+            )
+            for each in read_json(path) or []
+        ]
+        for each in found:
+            json.dumps(each.columns, ensure_ascii=False).encode()
+        return found
+    except (AttributeError, LookupError, TypeError, UnicodeError) as error:
+        raise damaged(path, error) from error
 
 
 def write_list(store: Store, listed: Iterable[Listed]) -> None:

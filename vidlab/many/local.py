@@ -1,5 +1,7 @@
 """The engine of one machine: processes that have the models open, and one video each at a time.
 
+Of a long video, one part after another goes to the process that did the one before.
+
 Native code reads the videos, and a hostile file may crash or hang it. In a process of its own it
 takes nothing down: what ends, or takes too long, is replaced, and the video tried once more.
 
@@ -44,10 +46,11 @@ def run_locally(
         tasks: The videos.
         job: What is to be done with each.
         num_workers: Processes at a time.
-        timeout_seconds: How long one video may take; None for ever.
+        timeout_seconds: How long one video, or one part of a long one, may take; None for ever.
 
     Yields:
-        What became of each video, in the order in which they are done.
+        What became of each video, in the order in which they are done, and before that of each
+        part of a long one.
 
     Raises:
         ModelError: The processes cannot open the models.
@@ -60,10 +63,13 @@ def run_locally(
     for thread in threads:
         thread.start()
     try:
-        for _ in tasks:
+        num_left = len(tasks)
+        while num_left:
             outcome = crew.outcomes.get()
             if isinstance(outcome, BaseException):
                 raise outcome
+            if not outcome.num_parts_left:
+                num_left -= 1
             yield outcome
     finally:
         crew.stop()
@@ -96,9 +102,10 @@ class _Crew:
     def work(self) -> None:
         """Do video after video, one process at a time: what each thread runs."""
         process: _Process | None = None
+        task: Task | None = None
         try:
             while True:
-                task = self._waiting.get_nowait()
+                task = task or self._waiting.get_nowait()
                 for attempt in range(1, _NUM_ATTEMPTS + 1):
                     process = process or self._open()
                     try:
@@ -116,6 +123,7 @@ class _Crew:
                         outcome = replace(Outcome(**told), attempts=attempt)
                         break
                 self.outcomes.put(outcome)
+                task = replace(task, goes_on=True) if outcome.num_parts_left else None
         except (queue.Empty, _StoppedError):
             pass  # nothing is left to do
         except BaseException as error:  # carried over to the thread that waits

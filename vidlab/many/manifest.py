@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vidlab.core.errors import OptionError, PredictionsError
+from vidlab.core.naming import printable
 from vidlab.feeding import versions_and_machine
-from vidlab.many.store import Store, read_json, write_json
+from vidlab.many.store import Store, damaged, read_json, write_json
 from vidlab.models.base import Model, Selection
 
 _FORMAT = "vidlab.run/1"
@@ -64,6 +65,15 @@ def read_manifest(store: Store) -> dict[str, Any] | None:
             f"{str(store.folder / _FILE)!r} is of format {told!r:.80}; this vidlab reads "
             f"{_FORMAT!r}."
         )
+    models, options = found.get("models"), found.get("options")
+    if (
+        not isinstance(options, dict)
+        or not isinstance(models, dict)
+        or not models
+        or any(name != printable(name) for name in models)
+        or any(not isinstance(each, dict) or set(_DECIDING) - set(each) for each in models.values())
+    ):
+        raise damaged(store.folder / _FILE, KeyError("models, options"))
     return found
 
 

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, PredictionsError, VideoDecodeError
 from vidlab.feeding import INTERRUPTED, Feed, drive
-from vidlab.inference import Rate, _ClipRunner, _made_by, _Runner, _runner, _StreamRunner, rate_for
-from vidlab.models.base import Model, State, check_model
+from vidlab.inference import Carried, Rate, Runner, made_by, rate_for, runner_for
+from vidlab.models.base import Model, check_model
 from vidlab.predictions import Predictions
 from vidlab.sampling import at_rate
 from vidlab.video import Video
@@ -52,24 +52,8 @@ class Part:
     first_seconds: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Carried:
-    """What one model takes from a part into the next; it can be pickled.
-
-    Attributes:
-        next_frame: First frame of the part that it is for.
-        state: The stream state; None for a model of clips.
-        waiting: Frames that are not answered for yet, or that the next clip begins with: number,
-            timestamp in seconds, and pixels, float32 ``[height_px, width_px, 3]``.
-        num_unseen: Of clips: frames that no clip has shown yet.
-        num_until_full: Of clips: frames until the next one is answered.
-    """
-
-    next_frame: int
-    state: State
-    waiting: tuple[tuple[int, float, NDArray[np.float32]], ...]
-    num_unseen: int = 0
-    num_until_full: int = 0
+class PromiseError(VideoDecodeError):
+    """A video whose frames are not those that its packets promised: it has to be run whole."""
 
 
 def plan_parts(video: Video, *, seconds: float) -> list[Part]:
@@ -141,15 +125,15 @@ def predict_part(
 
     Raises:
         OptionError: The part is not of this video, or not the one that `carried` is for.
-        VideoError: Not one frame of the video could be read, or its frames are not those that its
-            packets promised.
+        PromiseError: The video's frames are not those that its packets promised.
+        VideoError: Not one frame of the video could be read.
         KeyboardInterrupt: After Ctrl-C; such a part is run again from its start.
     """
     num_frames = video.num_frames
     if not models:
         raise OptionError("At least one model is needed; got none.")
     _check_order(part, carried, num_models=len(models), num_frames=num_frames)
-    runners = [_runner(check_model(model), fps=fps, hop=hop) for model in models]
+    runners = [runner_for(check_model(model), fps=fps, hop=hop) for model in models]
     is_last = part.stop_frame == num_frames
     is_whole = is_last and part.first_frame == 0
     so_far: Sequence[Carried | None] = [None] * len(runners) if carried is None else carried
@@ -161,7 +145,7 @@ def predict_part(
                 preprocessing=runner.feed.preprocessing, frames=_sampled(video, part, rate)
             )
         if before is not None:
-            _go_on(runner, before)
+            runner.go_on(before)
     stop = None if is_last else part.stop_frame
     takers = runners if is_last else [_Unfinished(runner) for runner in runners]
     started = time.perf_counter()
@@ -183,7 +167,7 @@ def predict_part(
                 runner.finish()
     elapsed = time.perf_counter() - started
     if video.num_frames != num_frames and not is_whole:
-        raise VideoDecodeError(
+        raise PromiseError(
             f"{video.name} has {video.num_frames} frames, and its packets promised {num_frames}: "
             "it cannot be run in parts. Run it whole.",
             frame_index=part.first_frame,
@@ -198,12 +182,12 @@ def predict_part(
             labels=runner.model.labels,
             **runner.all_answers(),
             selection=runner.model.selection,
-            made_by=_made_by(video, runner, elapsed) | {"part": record},
+            made_by=made_by(video, runner, elapsed) | {"part": record},
             stopped=stopped,
         )
         for runner in runners
     ]
-    return answers, [_carried(runner, part.stop_frame) for runner in runners]
+    return answers, [runner.carry(part.stop_frame) for runner in runners]
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
@@ -308,7 +292,7 @@ def _sampled(video: Video, part: Part, rate: float | None) -> frozenset[int]:
 class _Unfinished:
     """Feeds a runner with frames after which others come: in the next part."""
 
-    def __init__(self, runner: _Runner) -> None:
+    def __init__(self, runner: Runner) -> None:
         self.feed = runner.feed
         self._runner = runner
 
@@ -318,22 +302,3 @@ class _Unfinished:
 
     def finish(self) -> None:
         """Nothing is left over: what waits goes into the next part."""
-
-
-def _go_on(runner: _Runner, before: Carried) -> None:
-    runner._waiting = list(before.waiting)
-    if isinstance(runner, _StreamRunner):
-        runner._state = before.state
-    elif isinstance(runner, _ClipRunner):
-        runner._unseen, runner._until_full = before.num_unseen, before.num_until_full
-
-
-def _carried(runner: _Runner, next_frame: int) -> Carried:
-    waiting = tuple(runner._waiting)
-    if isinstance(runner, _ClipRunner):
-        return Carried(
-            next_frame=next_frame, state=None, waiting=waiting,
-            num_unseen=runner._unseen, num_until_full=runner._until_full,
-        )  # fmt: skip
-    assert isinstance(runner, _StreamRunner)
-    return Carried(next_frame=next_frame, state=runner._state, waiting=waiting)

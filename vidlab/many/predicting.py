@@ -7,10 +7,11 @@ import os
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from vidlab.core.console import progress as progress_bar
+from vidlab.core.console import say
 from vidlab.core.errors import OptionError, did_you_mean
 from vidlab.core.files import as_path
 from vidlab.core.naming import shortest_names
@@ -45,7 +46,9 @@ def predict_many(
     recipe: str | None = None,
     max_results: int | Literal["all"] | None = None,
     retry_failed: bool = True,
+    part_seconds: float | None = 600.0,
     timeout_seconds: float | None = None,
+    resources: Mapping[str, float] | None = None,
     progress: bool = True,
 ) -> Run:
     """Run models over many videos, in processes of their own, into a folder that is one dataset.
@@ -70,8 +73,14 @@ def predict_many(
         recipe: See :func:`~vidlab.predict`.
         max_results: See :func:`~vidlab.predict`.
         retry_failed: Try again what failed before; else only where the file has changed since.
-        timeout_seconds: How long one video may take before its process is ended; None for ever.
-            For the local engine.
+        part_seconds: How long the parts are, about, in which a video of more than one and a half
+            of them is done: the answers are the same, and a kill costs one part. None does every
+            video whole; so does a recipe, and so is a video without key frames inside.
+        timeout_seconds: How long one video, or one part of a long one, may take before its process
+            is ended; None for ever. For the local engine.
+        resources: What a Dask worker must have free for one video, such as ``{"GPU": 1}``; workers
+            state it as they start (``dask worker --resources "GPU=1"``), and videos wait for
+            such workers.
         progress: Show a progress bar.
 
     Returns:
@@ -81,6 +90,7 @@ def predict_many(
         OptionError: An option is out of range; a model is of keypoints, or in no file; or the
             folder is another run's, or in use.
         ModelError: The processes cannot open the models.
+        ClusterError: Dask's scheduler is gone; what was done is kept.
     """
     if engine not in _ENGINES:
         raise OptionError(
@@ -91,8 +101,11 @@ def predict_many(
         raise OptionError("client= is for engine='dask'; the local engine takes workers=.")
     if engine == "dask" and timeout_seconds is not None:
         raise OptionError("timeout_seconds= is for engine='local'; Dask's workers keep no time.")
-    if timeout_seconds is not None and not 0.0 < timeout_seconds < math.inf:
-        raise OptionError(f"timeout_seconds must be a positive number; got {timeout_seconds!r}.")
+    if engine == "local" and resources is not None:
+        raise OptionError("resources= is for engine='dask'; processes of this machine share it.")
+    for name, seconds in (("timeout_seconds", timeout_seconds), ("part_seconds", part_seconds)):
+        if seconds is not None and not 0.0 < seconds < math.inf:
+            raise OptionError(f"{name} must be a positive number; got {seconds!r}.")
     named = _named(models)
     for model in named.values():
         check_options(model, fps=fps, hop=hop, recipe=recipe)
@@ -110,6 +123,7 @@ def predict_many(
         fps=fps,
         hop=hop,
         recipe=recipe,
+        part_seconds=part_seconds,
     )
     listed = list_videos(videos)
     manifest = manifest_of(
@@ -122,14 +136,20 @@ def predict_many(
         known = [each for each in read_list(store) if each.video not in names]
         write_list(store, [*known, *listed])
         waiting = [each for each in listed if _is_due(store, each, job.names, retry_failed)]
+        # A kill may come between a video's answers and the end of what was kept of it.
+        unfinished = [each.video for each in (*known, *waiting)]
+        store.keep_parts_of(unfinished)
         tasks = [Task(video=each.video, path=each.path) for each in waiting]
         if engine == "dask":
-            outcomes = run_on_dask(tasks, job, num_workers=num_workers, client=client)
+            outcomes = run_on_dask(
+                tasks, job, num_workers=num_workers, client=client, resources=resources
+            )
         else:
             outcomes = run_locally(
                 tasks, job, num_workers=num_workers, timeout_seconds=timeout_seconds
             )
         stopped = _follow(outcomes, store, waiting, job.names, len(listed), progress=progress)
+        store.keep_parts_of(unfinished)
     if stopped is not None:
         warnings.warn(stopped, stacklevel=2)
     return Run(store.folder, stopped=stopped)
@@ -149,20 +169,32 @@ def _follow(
     # As they are before they are read: one that changes meanwhile is worth another try.
     before = {video: stat_of(path) for video, path in paths.items()}
     num_done = num_failed = 0
+    num_before = num_listed - len(waiting)
+    if progress and num_before and waiting:
+        say(f"{num_before} of {num_listed} videos were done before; going on with the rest")
     bar = progress_bar(
         total=num_listed,
-        initial=num_listed - len(waiting),
+        initial=num_before,
         desc="videos",
         unit="video",
+        kept=f"Kept in {store.folder}: if the kernel ends, run the cell again, and it goes on.",
         disable=not progress,
     )
     with bar, closing(outcomes):
         try:
             for outcome in outcomes:
+                if outcome.num_parts_left:
+                    num_left = outcome.num_parts_left
+                    parts = f"{num_left} part{'s' if num_left > 1 else ''}"
+                    bar.set_postfix_str(f"{outcome.video}: {parts} left")
+                    continue
                 if outcome.error is not None:
                     num_failed += 1
                     bar.set_postfix_str(f"{num_failed} failed")
-                    record = {**asdict(outcome), **before[outcome.video]}
+                    told = {
+                        name: getattr(outcome, name) for name in ("error", "reason", "attempts")
+                    }
+                    record = told | before[outcome.video]
                     # Answers that are there are to what the file held before.
                     store.remove_answers(outcome.video, models)
                     store.write_failure(outcome.video, record)

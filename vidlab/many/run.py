@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from vidlab.core.files import as_path
 from vidlab.core.listing import Listing
 from vidlab.many.listing import Listed, read_list
 from vidlab.many.manifest import read_manifest
+from vidlab.many.overview import overview
 from vidlab.many.store import Fingerprint, Store
 from vidlab.predictions import TABLE_COLUMNS, Predictions
 from vidlab.video import Video
@@ -98,7 +99,8 @@ class Run:
                     **each.columns,
                 }
             )
-        table = pd.DataFrame(rows)
+        columns = None if rows else ["video", "state", "num_answers", "seconds", "stopped"]
+        table = pd.DataFrame(rows, columns=columns)
         table.insert(5, "path", _paths([each for each, _ in self._looked_at]))
         return table
 
@@ -135,28 +137,24 @@ class Run:
         """Return all answers as one dataset of pyarrow, of which nothing is read yet.
 
         Raises:
-            PredictionsError: There are no answers.
+            PredictionsError: There are no answers, or they are damaged.
         """
         import pyarrow as pa
         import pyarrow.dataset as pads
         import pyarrow.parquet as pq
 
-        firsts = [
-            min(folder.glob("*.parquet"))
-            for folder in sorted(self._store.answers.glob("model=*"))
-            if any(folder.glob("*.parquet"))
-        ]
-        if not firsts:
+        first = next(self._store.answers.glob("model=*/*.parquet"), None)
+        if first is None:
             raise PredictionsError(f"{self!r} has no answers to make a table of.")
-        # Only clip models' files say where a clip starts; elsewhere the column is empty.
-        of_files = [pq.read_schema(path).remove_metadata() for path in firsts]
         by_folder = pa.schema([("model", pa.string())])
-        return pads.dataset(
-            self._store.answers,
-            format="parquet",
-            schema=pa.unify_schemas([*of_files, by_folder]),
-            partitioning=pads.partitioning(by_folder, flavor="hive"),
-        )
+        with _reading(self._store.answers):
+            of_files = pq.read_schema(first).remove_metadata()
+            return pads.dataset(
+                self._store.answers,
+                format="parquet",
+                schema=pa.unify_schemas([of_files, by_folder]),
+                partitioning=pads.partitioning(by_folder, flavor="hive"),
+            )
 
     def table(
         self, columns: Sequence[str] | None = None, *, model: str | None = None
@@ -168,7 +166,7 @@ class Run:
             model: A model's name; None takes all.
 
         Raises:
-            PredictionsError: There are no answers.
+            PredictionsError: There are no answers, or they are damaged.
             OptionError: There is no such model or column.
         """
         import pyarrow.compute as pc
@@ -182,7 +180,8 @@ class Run:
                     f"{did_you_mean(str(name), dataset.schema.names)}"
                 )
         chosen = None if model is None else pc.field("model") == self._model(model)
-        found: pd.DataFrame = dataset.to_table(columns=wanted, filter=chosen).to_pandas()
+        with _reading(self._store.answers):
+            found: pd.DataFrame = dataset.to_table(columns=wanted, filter=chosen).to_pandas()
         return found
 
     # ---- one video -----------------------------------------------------------------------------
@@ -229,6 +228,12 @@ class Run:
         """Each video, and its answers' headers, one a model; None where they are not all there."""
         return [(each, headers_of(self._store, each, self.models)) for each in self._list.values()]
 
+    @property
+    def _counts(self) -> dict[str, int]:
+        """How many videos are in each state that there is, in the order of `STATES`."""
+        states = [self._state(*each) for each in self._looked_at]
+        return {each: states.count(each) for each in STATES if each in states}
+
     def _state(self, each: Listed, headers: list[dict[str, Any]] | None) -> str:
         if headers is None:
             return "waiting" if self._store.failure(each.video) is None else "failed"
@@ -259,17 +264,38 @@ class Run:
         return len(self._list)
 
     def __repr__(self) -> str:
-        states = [self._state(*each) for each in self._looked_at]
-        told = ", ".join(f"{states.count(each)} {each}" for each in STATES if each in states)
+        told = ", ".join(f"{count} {state}" for state, count in self._counts.items())
         models = f"{len(self.models)} model{'s' if len(self.models) > 1 else ''}"
         videos = f"{len(self)} video{'' if len(self) == 1 else 's'}"
         stopped = "" if self.stopped is None else f"; {self.stopped}"
         return f"<Run of {models} on {videos}: {told or 'nothing yet'}{stopped}>"
 
     def _repr_html_(self) -> str:
-        failures = self.failures
-        table = failures.to_html(index=False, border=0) if len(failures) else ""
-        return f"<p>{html.escape(repr(self)[1:-1])}</p>{table}"
+        return overview(
+            models=self.models,
+            folder=str(self.folder),
+            states=self._counts,
+            failures=self.failures,
+            stopped=self.stopped,
+        )
+
+
+@contextmanager
+def _reading(answers: Path) -> Iterator[None]:
+    """Say of what pyarrow cannot read where it is; which of the files, its own words may say.
+
+    Raises:
+        PredictionsError: With those words.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise PredictionsError(
+            f"Answers in {str(answers)!r} are damaged: {error}. Run.videos says whose they are; "
+            "delete those files, and give the same command again."
+        ) from error
 
 
 def _paths(listed: Sequence[Listed]) -> pd.Series[Any]:

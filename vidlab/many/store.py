@@ -6,6 +6,7 @@
     videos.json                      which videos
     answers/model=NAME/ID.parquet    one model's answers to one video
     failures/ID.json                 why a video has no answers
+    parts/ID/                        how far a long video is done (see vidlab.many.checkpoints)
 
 ``answers/`` is one dataset in Hive's layout (the column ``model`` is in the folders' names), as
 pandas, pyarrow, DuckDB and Dask read it. Every file is written beside its place and renamed onto
@@ -17,8 +18,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ import filelock
 
 from vidlab.core.errors import OptionError, PredictionsError
 from vidlab.core.files import atomic_write, sha256_of
+from vidlab.core.naming import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +80,7 @@ class Fingerprint:
             if status.st_size != self.size_bytes:
                 return False
             return status.st_mtime_ns == self.mtime_ns or sha256_of(path) == self.sha256
-        except OSError:
+        except (OSError, ValueError):  # the second of what no path may hold
             return False
 
 
@@ -107,6 +110,7 @@ class Store:
         self.folder = Path(folder)
         self.answers = self.folder / "answers"
         self.failures = self.folder / "failures"
+        self.parts = self.folder / "parts"
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -128,11 +132,15 @@ class Store:
         except OSError as error:
             raise OptionError(f"Cannot write {str(self.folder)!r}: {error.strerror}.") from error
         try:
-            for part in self.folder.rglob(".*.part"):
-                part.unlink(missing_ok=True)
+            self._remove_half_written()
             yield
+            self._remove_half_written()  # by workers that died
         finally:
             lock.release()
+
+    def _remove_half_written(self) -> None:
+        for part in self.folder.rglob(".*.part"):
+            part.unlink(missing_ok=True)
 
     # ---- answers -------------------------------------------------------------------------------
 
@@ -157,13 +165,20 @@ class Store:
         table = _uniform(table, predictions.video)
         header = {**header, "run": dict(about)}
         metadata = {_HEADER: json.dumps(header, ensure_ascii=False).encode()}
-        with atomic_write(self.answers_file(predictions.video, model)) as stream:
-            pq.write_table(
-                table.replace_schema_metadata(metadata),
+        # Without pyarrow's own schema, which would hold the header once more.
+        table = table.replace_schema_metadata(None)
+        with (
+            atomic_write(self.answers_file(predictions.video, model)) as stream,
+            pq.ParquetWriter(
                 stream,
+                table.schema,
                 compression="zstd",
                 write_page_checksum=True,
-            )
+                store_schema=False,
+            ) as writer,
+        ):
+            writer.write_table(table)
+            writer.add_key_value_metadata(metadata)
 
     def header(self, video: str, model: str) -> dict[str, Any] | None:
         """Return what is known of a model's answers to a video, or None where there are none."""
@@ -175,24 +190,50 @@ class Store:
             metadata = pq.read_schema(path).metadata or {}
         except FileNotFoundError:
             return None
-        except (OSError, pa.ArrowException) as error:
-            raise PredictionsError(
-                f"{str(path)!r} is damaged: {error}. Delete it, and give the same command again."
-            ) from error
-        found: dict[str, Any] = json.loads(metadata.get(_HEADER, b"{}"))
-        return found if "run" in found else None
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise damaged(path, error) from error
+        try:
+            found: dict[str, Any] = json.loads(metadata.get(_HEADER, b"{}"))
+            if "run" not in found:
+                return None
+            _check_about(found)
+        except (LookupError, TypeError, ValueError, RecursionError) as error:
+            raise damaged(path, error) from error
+        return found
 
     def remove_answers(self, video: str, models: tuple[str, ...]) -> None:
         """Remove the answers to a video, such as those to what its file held before."""
         for model in models:
             self.answers_file(video, model).unlink(missing_ok=True)
 
+    # ---- long videos ---------------------------------------------------------------------------
+
+    def parts_folder(self, video: str) -> Path:
+        """Return where it is kept how far a video is done."""
+        return self.parts / identifier(video)
+
+    def keep_parts_of(self, videos: Iterable[str]) -> None:
+        """Remove what is kept of all videos but these, whose answers are not there yet."""
+        kept = {self.parts_folder(video) for video in videos}
+        if self.parts.is_dir():
+            for folder in set(self.parts.iterdir()) - kept:
+                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # some are left
+                self.parts.rmdir()
+
     # ---- failures ------------------------------------------------------------------------------
 
     def failure(self, video: str) -> dict[str, Any] | None:
         """Return why a video has no answers, or None where it did not fail."""
-        found: dict[str, Any] | None = read_json(self._failure_file(video))
-        return found
+        path = self._failure_file(video)
+        found = read_json(path)
+        if found is None:
+            return None
+        try:
+            text = {key: printable(found[key]) for key in ("video", "error", "reason")}
+            return {**found, **text, "attempts": int(found["attempts"])}
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+            raise damaged(path, error) from error
 
     def write_failure(self, video: str, record: Mapping[str, Any]) -> None:
         """Keep why a video has no answers."""
@@ -216,8 +257,15 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PredictionsError(f"Cannot read {str(path)!r}: {error}.") from error
+
+
+def damaged(path: Path, error: Exception) -> PredictionsError:
+    """Build the error for a file of a run that says something else than it should."""
+    return PredictionsError(
+        f"{str(path)!r} is damaged: {error!r:.300}. Delete it, and give the same command again."
+    )
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -228,7 +276,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def stat_of(path: str) -> dict[str, int]:
     """Return a file's size and time as a failure keeps them; nothing where it is not there."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # the second of what no path may hold
         status = os.stat(path)  # noqa: PTH116
         return {"size_bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
     return {}
@@ -258,8 +306,27 @@ def about_answers(
     return about
 
 
+def _check_about(header: Mapping[str, Any]) -> None:
+    """Refuse a header that does not say what :func:`about_answers` made.
+
+    Raises:
+        LookupError: Something is missing.
+        TypeError: Something is of another type.
+        ValueError: A text is no Unicode.
+    """
+    about = header["run"]
+    Fingerprint(**about["file"])
+    float(about["seconds"])
+    float(about.get("probability", 0.0))
+    for text in (about.get("predicted"), header["stopped"]):
+        if text is not None:
+            str.encode(text)
+    if not isinstance(about["num_answers"], int):
+        raise TypeError(about["num_answers"])
+
+
 def _uniform(table: pa.Table, video: str) -> pa.Table:
-    """Return a table whose columns are of the same types in every file of a run."""
+    """Return a table whose columns are the same, of the same types, in every file of a run."""
     import pyarrow as pa
 
     types = {
@@ -271,6 +338,9 @@ def _uniform(table: pa.Table, video: str) -> pa.Table:
     for name, kind in types.items():
         at = table.column_names.index(name)
         table = table.set_column(at, name, table[name].cast(kind))
+    # Readers take the columns of the first file that they find; a stream has no clips.
+    if "clip_start" not in table.column_names:
+        table = table.append_column("clip_start", pa.nulls(len(table), pa.int64()))
     # An answer without a label above the threshold has a row, too, and is of this video.
     names = pa.array([video] * len(table), pa.string())
     return table.set_column(table.column_names.index("video"), "video", names)
