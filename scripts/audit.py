@@ -30,12 +30,14 @@ class Hole:
         affected: Versions that have it.
         id: What the world calls it.
         why: What it lets happen.
+        source: Where the versions are from.
     """
 
     package: str
     affected: str
     id: str
     why: str
+    source: str
 
 
 def known_holes(path: Path = LIST) -> list[Hole]:

@@ -20,7 +20,9 @@ def test_what_is_installed_is_not_on_the_list() -> None:
 
 
 def test_a_version_on_the_list_is_found_by_any_spelling() -> None:
-    holes = [audit.Hole(package="Some_Package", affected="<2.1", id="CVE-1", why="it leaks")]
+    holes = [
+        audit.Hole(package="Some_Package", affected="<2.1", id="CVE-1", why="it leaks", source="x")
+    ]
     assert list(audit.found_in({"some-package": "2.0.9"}, holes)) == [
         "Some_Package 2.0.9 (<2.1): CVE-1, it leaks"
     ]
@@ -35,4 +37,5 @@ def test_the_list_is_well_formed() -> None:
     for hole in holes:
         assert re.fullmatch(r"CVE-\d{4}-\d{4,}", hole.id), hole
         assert hole.why, hole
+        assert hole.source, hole
         assert not SpecifierSet(hole.affected).contains("9999"), hole

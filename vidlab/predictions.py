@@ -18,6 +18,7 @@ from vidlab.core import table_files
 from vidlab.core.errors import OptionError, PredictionsError, did_you_mean
 from vidlab.core.label_bridge import LabelBridge
 from vidlab.core.labels import LabelMap
+from vidlab.core.naming import printable
 from vidlab.core.probabilities import softmax
 from vidlab.models.base import Selection, count
 
@@ -83,10 +84,9 @@ class Predictions:
         made_by: Mapping[str, Any] | None = None,
         stopped: str | None = None,
     ) -> None:
-        self.video = video
-        self.model = model
-        self.backend = backend
-        self.title = title
+        self.video, self.model, self.backend, self.title = map(
+            printable, (video, model, backend, title)
+        )
         self.labels = labels
         self.frame_index = np.asarray(frame_index, dtype=np.int64)
         self.time_seconds = np.asarray(time_seconds, dtype=np.float64)
@@ -475,6 +475,8 @@ class Predictions:
         frames = arrow.filter(pc.is_valid(arrow["frame_latency_seconds"]))
         labels = LabelMap(header["labels"], name=header["label_map"], source=header["label_source"])
         logits = pc.list_flatten(frames["frame_logits"]).to_numpy()
+        # Of a stream there is no such column, or an empty one.
+        starts = frames["clip_start"].drop_null() if "clip_start" in frames.column_names else []
         return cls(
             video=header["video"],
             model=header["model"],
@@ -485,9 +487,7 @@ class Predictions:
             time_seconds=frames["time_seconds"].to_numpy(),
             logits=logits.reshape(-1, len(labels)),
             latency_seconds=frames["frame_latency_seconds"].to_numpy(),
-            clip_start=(
-                frames["clip_start"].to_numpy() if "clip_start" in frames.column_names else None
-            ),
+            clip_start=np.asarray(starts) if len(starts) else None,
             selection=Selection(**header["selection"]),
             made_by=header["made_by"],
             stopped=header["stopped"],

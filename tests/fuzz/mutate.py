@@ -1,7 +1,8 @@
 """Files made from good ones by seeded damage, each read where it can take down nothing else.
 
-The case of a number is always the same: which file, what damage. Workers read many cases each; one
-that dies, hangs or takes too much memory is a finding, and the next case gets a new worker::
+The case of a number is always the same: which file, what damage (in runs and recordings, but for
+what a clock said). Workers read many cases each; one that dies, hangs or takes too much memory is a
+finding, and the next case gets a new worker::
 
     python tests/fuzz/mutate.py --cases 5000          # many; prints what failed
     python tests/fuzz/mutate.py --case 1234           # one, in this process, with its traceback
@@ -28,6 +29,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +51,7 @@ SEED = 20_240_607
 SECONDS = 10
 _WALL_FACTOR = 6
 _IMPORT_SECONDS = 120
-GROWTH_BYTES = 1 << 30
+GROWTH_BYTES = int(os.environ.get("VIDLAB_FUZZ_GROWTH_BYTES", 1 << 30))
 
 # What a worker may reserve beyond what it has after its imports: it keeps the machine alive.
 _RESERVE_BYTES = 6 << 30
@@ -74,16 +76,24 @@ Random = np.random.Generator
 
 def mutated(data: bytes, target: Target, random: Random) -> bytes:
     """Return a file with one to four damages, none of which is certain to change a byte."""
-    if target.suffix == ".keras":
+    if target.suffix == ".keras" and random.integers(4) == 0:
+        return _number(_flip(data, random), random)
+    if target.suffix in (".keras", ".zip"):
         return _in_zip(data, random)
-    if target.suffix == ".parquet" and random.integers(2):
+    return _damaged(data, target.suffix, random, is_text=target.is_text)
+
+
+def _damaged(data: bytes, suffix: str, random: Random, *, is_text: bool) -> bytes:
+    if suffix == ".parquet" and random.integers(2):
         return _in_table(data, random)
-    if target.suffix == ".safetensors" and random.integers(2):
+    if suffix == ".safetensors" and random.integers(2):
         return _in_header(data, random)
     kinds = [_flip, _number, _number, _small, _small, _cut, _move]
-    if target.suffix == ".mp4":
+    if suffix == ".mp4":
         kinds += [_box] * 5
-    if target.is_text:
+    if suffix == ".json":
+        kinds += [_digit] * 3 + [_value] * 12
+    if is_text:
         kinds += [_word] * 6 + [_line] * 8
     for _ in range(int(random.choice([1, 1, 2, 4]))):
         data = kinds[int(random.integers(len(kinds)))](data, random)
@@ -261,19 +271,55 @@ def _in_table(data: bytes, random: Random) -> bytes:
 
 
 def _in_zip(data: bytes, random: Random) -> bytes:
-    """Damage the archive, or one file in it under a right checksum."""
-    if random.integers(4) == 0:
-        return _number(_flip(data, random), random)
+    """Damage a file in an archive, under a right checksum; or take it away, or empty it."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     chosen = sorted(files)[int(random.integers(len(files)))]
-    kinds = (_word, _flip, _cut) if chosen.endswith(".json") else (_flip, _number, _cut, _move)
-    files[chosen] = kinds[int(random.integers(len(kinds)))](files[chosen], random)
+    match int(random.integers(12)):
+        case 0:
+            del files[chosen]
+        case 1:
+            files[chosen] = b""
+        case _:
+            suffix = Path(chosen).suffix
+            is_text = suffix in (".json", ".jsonl", ".toml", ".txt")
+            files[chosen] = _damaged(files[chosen], suffix, random, is_text=is_text)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name), content)  # which bears no time of its own
     return out.getvalue()
+
+
+def _value(data: bytes, random: Random) -> bytes:
+    """Put another value into sound JSON, or take one away, at any depth."""
+    try:
+        whole = json.loads(data)
+    except (ValueError, RecursionError):  # an earlier damage
+        return data
+    held = list(_held(whole))
+    if not held:
+        return data
+    holder, key = held[int(random.integers(len(held)))]
+    values: tuple[object, ...] = (
+        None, True, -1, 0, 2**70, 1e999, 0.5, "", "x", "../../x", "\ud800", "a\0b", [], {}, [[]],
+        {"a": None}, ["x"] * 3,
+    )  # fmt: skip
+    chosen = int(random.integers(len(values) + 3))
+    if chosen < len(values):
+        holder[key] = values[chosen]
+    else:
+        del holder[key]
+    return json.dumps(whole).encode()
+
+
+def _held(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each list or dictionary in plain data with each of its indices or keys."""
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    for key in keys:
+        yield value, key
+        if isinstance(value[key], (dict, list)):
+            yield from _held(value[key])
 
 
 # ---- cases -----------------------------------------------------------------------------------

@@ -12,6 +12,10 @@ from targets import Target
 
 from vidlab.core.errors import OptionError
 
+# Less than a file may take: what is told apart from computing is memory, and filling a gigabyte
+# takes a second of computing by itself.
+GROWTH_BYTES = 100 << 20
+
 
 def _crash(path: Path) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
@@ -27,7 +31,7 @@ def _wait(path: Path) -> None:
 
 
 def _fill(path: Path) -> None:
-    len(b"x" * (3 << 29))
+    len(b"x" * (3 * GROWTH_BYTES // 2))
 
 
 def _fail(path: Path) -> None:

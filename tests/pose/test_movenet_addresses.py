@@ -68,7 +68,7 @@ def saved_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def hub(
     saved_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Hub]:
-    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
+    monkeypatch.setenv("VIDLAB_CACHE", str(tmp_path / "hub"))
     with Hub() as running:
         for path, folder in saved_models.items():
             packed = io.BytesIO()

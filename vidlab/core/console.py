@@ -46,21 +46,23 @@ def progress(
     total: float | None = None,
     desc: str = "",
     unit: str = "it",
+    kept: str = "",
     disable: bool = False,
     **options: Any,
 ) -> Any:
-    """Return a tqdm bar that fits the place: a widget in Jupyter, text in a terminal.
+    """Return a tqdm bar that fits the place: HTML in a notebook, text in a terminal.
 
-    Where stderr is neither, as in a log file, there is none.
+    Where stderr is neither, as in a log file, there is none. It says how quick it goes, and how
+    long it will take, and is gone when all is done. In a notebook it also says what is `kept`
+    where the kernel ends meanwhile: there it stands then.
     """
-    from tqdm.auto import tqdm
+    is_off = disable or is_quiet()
+    shared: dict[str, Any] = {"total": total, "desc": desc, "unit": unit, **options}
+    if in_notebook():
+        from vidlab.core.notebook_bar import NotebookBar
 
-    return tqdm(
-        iterable,
-        total=total,
-        desc=desc,
-        unit=unit,
-        leave=False,
-        disable=True if disable or is_quiet() else None,
-        **options,
-    )
+        shared.pop("bar_format", None)  # a line's
+        return NotebookBar(iterable, kept=kept, disable=is_off, **shared)
+    from tqdm import tqdm
+
+    return tqdm(iterable, leave=False, disable=True if is_off else None, **shared)

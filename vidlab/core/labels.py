@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import overload
 
 from vidlab.core.errors import LabelMapError, did_you_mean
+from vidlab.core.naming import printable
 
 
 class LabelMap(Sequence[str]):
@@ -20,7 +21,7 @@ class LabelMap(Sequence[str]):
         source: Where the labels are from, in words or as an address.
 
     Raises:
-        LabelMapError: The labels are empty, not strings, blank, or repeated.
+        LabelMapError: The labels are empty, no text, blank, or repeated.
     """
 
     __slots__ = ("_ids", "_labels", "name", "source")
@@ -32,6 +33,8 @@ class LabelMap(Sequence[str]):
         for class_id, label in enumerate(items):
             if not isinstance(label, str) or not label.strip():
                 raise LabelMapError(f"Label {class_id} must be a non-empty string; got {label!r}.")
+            if not label.isascii() and label != printable(label):
+                raise LabelMapError(f"Label {class_id} must be Unicode text; got {label!r}.")
         ids = {label: class_id for class_id, label in enumerate(items)}
         if len(ids) != len(items):
             repeated = next(label for label in items if items.count(label) > 1)

@@ -27,12 +27,22 @@ class Limits:
             each that a header claims.
         max_frames_per_second: Of a video, by its timestamps, on average.
         max_duration_seconds: From the first frame to the end of the last: 31 days.
+        max_download_bytes: Of a file, or of a repository of the Hugging Face Hub; the largest video
+            model there has a few GB.
+        max_archive_bytes: Of all that a downloaded archive holds, unpacked.
+        max_archive_files: In a downloaded archive; a SavedModel has a handful.
+        max_archive_ratio: Bytes unpacked for each byte of a downloaded archive, above 64 MB:
+            weights hardly shrink, and zeros to a thousandth.
     """
 
     max_frame_pixels: int = 100_000_000
     max_frames: int = 10_000_000
     max_frames_per_second: float = 1000.0
     max_duration_seconds: float = 31 * 86_400.0
+    max_download_bytes: int = 20_000_000_000
+    max_archive_bytes: int = 20_000_000_000
+    max_archive_files: int = 10_000
+    max_archive_ratio: float = 100.0
 
     def check(self, name: str, value: float, *, what: str) -> None:
         """Refuse a value above its limit.

@@ -1,4 +1,4 @@
-"""Names for several things side by side: no longer than what tells them apart."""
+"""Names: no longer than what tells several things apart; and such as can be written anywhere."""
 
 from __future__ import annotations
 
@@ -18,3 +18,12 @@ def shortest_names(candidates: Sequence[Sequence[str]]) -> list[str]:
         if len(set(names)) == len(names):
             return list(names)
     return [f"{each[-1]} #{number}" for number, each in enumerate(candidates, start=1)]
+
+
+def printable(text: str) -> str:
+    """Return text that can be written anywhere: what is no Unicode in a file's name is escaped.
+
+    Raises:
+        TypeError: It is no text.
+    """
+    return str.encode(text, "utf-8", "backslashreplace").decode("utf-8")

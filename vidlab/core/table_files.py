@@ -77,11 +77,11 @@ def loading(
     path = as_path(path)
     try:
         arrow = pq.read_table(path, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise PredictionsError(f"Cannot read {str(path)!r}: {error}.") from error
     try:
         yield arrow, _header(arrow, path, format_name, what)
-    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, pa.ArrowException) as error:
         if isinstance(error, PredictionsError):
             raise
         raise PredictionsError(f"{str(path)!r} is damaged: {error!r}.") from error

@@ -259,6 +259,7 @@ class ModelCard:
             AttributeError,
             OptionError,
             LabelMapError,
+            RecursionError,
         ) as error:
             raise CardError(f"The model card {where} cannot be read: {error}") from error
         for variant in card.variants:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import urllib.error
 import urllib.request
@@ -9,14 +11,17 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from filelock import FileLock
 
 from vidlab.core.addresses import RefusedAddressError, opener, refusal
 from vidlab.core.console import progress, say
 from vidlab.core.dependencies import require
-from vidlab.core.errors import DownloadError, OfflineError, WeightsError
+from vidlab.core.errors import DownloadError, LimitError, OfflineError, WeightsError
 from vidlab.core.files import cache_dir, sha256_of
+from vidlab.core.limits import current_limits
+from vidlab.models.archives import unpack
 from vidlab.models.card import DIRECTORY_FORMATS, ModelCard, Variant
 from vidlab.models.lookup import cache_path, check, same_checksum
 
@@ -62,6 +67,7 @@ def download(url: str, target: Path, *, sha256: str | None, title: str) -> None:
 
     Raises:
         OfflineError: The network cannot be reached.
+        LimitError: There is more than :func:`vidlab.limits` lets in.
         DownloadError: See the message; nothing wrong is left under `target`.
     """
     if not url.startswith(("https://", "http://")):
@@ -80,7 +86,11 @@ def download(url: str, target: Path, *, sha256: str | None, title: str) -> None:
                 part.replace(target)  # a process was killed between the last byte and the name
                 return
             say(f"downloading {title} from {url}")
-            _fetch(url, part, title=title)
+            try:
+                _fetch(url, part, title=title)
+            except LimitError:
+                part.unlink(missing_ok=True)  # nobody goes on with that
+                raise
             if sha256 is not None and not same_checksum(got := sha256_of(part), sha256):
                 part.unlink()
                 raise DownloadError(
@@ -121,11 +131,14 @@ def _fetch(url: str, part: Path, *, title: str) -> None:
             have = 0  # the server starts anew, so must we
         length = response.headers.get("Content-Length")
         total = have + int(length) if length and length.isdigit() else None
+        limits, has = current_limits(), f"{url} has bytes, at least"
+        limits.check("max_download_bytes", total or 0, what=has)
         with (
             open(part, "ab" if have else "wb") as stream,
             progress(total=total, initial=have, desc=title, unit="B", unit_scale=True) as bar,
         ):
             while piece := response.read(_PIECE_BYTES):
+                limits.check("max_download_bytes", stream.tell() + len(piece), what=has)
                 stream.write(piece)
                 bar.update(len(piece))
         size = part.stat().st_size
@@ -196,28 +209,57 @@ def kaggle_directory(handle: str, *, file: str = "its SavedModel") -> Path:
 
 
 def hub_directory(address: str) -> Path:
-    """Return the local directory of a TF-Hub address, downloaded and unpacked by tensorflow_hub.
+    """Return the local directory of a TF-Hub address, downloaded and unpacked into the cache.
+
+    What tensorflow_hub itself has brought into ``$TFHUB_CACHE_DIR`` is taken from there.
 
     Raises:
         MissingDependencyError: tensorflow_hub is not installed.
         DownloadError: There is no such model, or what came is no archive, or one with links or
             with paths that lead out of its folder.
+        LimitError: There is more in it than :func:`vidlab.limits` lets in.
         OfflineError: The network cannot be reached.
     """
-    if why := refusal(address):
-        raise DownloadError(f"{address!r} is not downloaded: {why}.")
-    hub = require("tensorflow_hub", why="a TF-Hub address")
+    require("tensorflow_hub", why="a TF-Hub address")  # told before anything is downloaded
+    if (kept := _kept_by_tensorflow_hub(address)) is not None:
+        return kept
+    target = cache_dir() / "tfhub" / hashlib.sha256(address.encode()).hexdigest()[:32]
+    if target.is_dir():
+        return target
     try:
-        return Path(hub.resolve(address))
-    except urllib.error.HTTPError as error:
-        raise DownloadError(f"{address} was refused: {error}") from error
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.is_dir():  # else another process was first
+                with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as work:
+                    archive, folder = Path(work, "archive"), Path(work, "model")
+                    download(_compressed(address), archive, sha256=None, title=address)
+                    unpack(archive, folder, what=address)
+                    folder.replace(target)
+    except OfflineError as error:
         raise OfflineError(
-            f"{address} cannot be fetched ({error}). Without a network: unpack it into a "
+            f"{address} cannot be fetched ({error.__cause__}). Without a network: unpack it into a "
             "directory and pass that directory to load_model."
         ) from error
-    except Exception as error:  # OSError, tarfile's, and those of TensorFlow's file system
-        raise DownloadError(f"{address} gave no model: {error}") from error
+    except DownloadError:
+        raise
+    except OSError as error:
+        raise DownloadError(f"Cannot write {str(target)!r}: {error}.") from error
+    return target
+
+
+def _kept_by_tensorflow_hub(address: str) -> Path | None:
+    """Return where tensorflow_hub has a model (its ``compressed_module_resolver.py``), or None."""
+    place = os.environ.get("TFHUB_CACHE_DIR")
+    name = hashlib.sha1(address.encode(), usedforsecurity=False).hexdigest()
+    folder = Path(place, name) if place else None
+    return folder if folder and (folder / DIRECTORY_FORMATS["savedmodel"]).is_file() else None
+
+
+def _compressed(address: str) -> str:
+    """Return the address of a model's archive (tensorflow.org/hub/hosting)."""
+    parts = urlsplit(address)
+    query = [*parse_qsl(parts.query, keep_blank_values=True), ("tf-hub-format", "compressed")]
+    return parts._replace(query=urlencode(query)).geturl()
 
 
 def hugging_face_directory(repository: str, target: Path | None = None) -> Path:
@@ -246,7 +288,7 @@ def hugging_face_directory(repository: str, target: Path | None = None) -> Path:
                 part = target.with_name(f"{target.name}.part")
                 _fetch_repository(hub, repository, part, target.name)
                 part.replace(target)
-    except DownloadError:
+    except (DownloadError, LimitError):
         raise
     except hub.errors.LocalEntryNotFoundError as error:
         raise _offline(f"huggingface.co ({repository})", target.name, error.__cause__) from error
@@ -272,10 +314,15 @@ def _fetch_repository(hub: ModuleType, repository: str, part: Path, file: str) -
         raise
     except Exception as error:  # the network library's own: nobody answered
         raise _offline(f"huggingface.co ({repository})", file, error) from error
+    entries = list(
+        hub.utils.filter_repo_objects(
+            info.siblings, allow_patterns=_HUB_FILES, key=lambda entry: entry.rfilename
+        )
+    )
+    size = sum(entry.size or 0 for entry in entries)
+    current_limits().check("max_download_bytes", size, what=f"{repository} has bytes:")
     hub.snapshot_download(repository, revision=info.sha, local_dir=part, allow_patterns=_HUB_FILES)
-    for entry in hub.utils.filter_repo_objects(
-        info.siblings, allow_patterns=_HUB_FILES, key=lambda entry: entry.rfilename
-    ):
+    for entry in entries:
         path = part / entry.rfilename
         if not path.is_file() or entry.size not in (None, path.stat().st_size):
             path.unlink(missing_ok=True)

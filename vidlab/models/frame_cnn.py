@@ -56,7 +56,7 @@ class FrameCNN(nn.Module):
             data = json.loads(text)
             channels = [int(wide) for wide in data["channels"]]
             num_classes = int(data["num_classes"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
             raise OptionError(f"{text[:200]!r} does not describe a FrameCNN.") from error
         if not channels or min(num_classes, *channels) < 1 or max(num_classes, *channels) > 65536:
             raise OptionError(f"{text[:200]!r} does not describe a FrameCNN.")

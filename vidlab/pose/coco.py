@@ -237,7 +237,7 @@ def _read(given: Mapping[str, Any] | str | os.PathLike[str]) -> Mapping[str, Any
     path = as_path(given)
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"Cannot read {str(path)!r} as JSON: {error}.") from error
     if not isinstance(content, dict):
         raise DatasetError(f"{str(path)!r} holds no COCO annotations.")

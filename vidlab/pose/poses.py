@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidlab.core import table_files
 from vidlab.core.errors import OptionError, PredictionsError
+from vidlab.core.naming import printable
 from vidlab.core.skeletons import COCO_17, Skeleton, skeleton_named
 
 if TYPE_CHECKING:
@@ -73,10 +74,9 @@ class Poses:
         made_by: Mapping[str, Any] | None = None,
         stopped: str | None = None,
     ) -> None:
-        self.video = video
-        self.model = model
-        self.backend = backend
-        self.title = title
+        self.video, self.model, self.backend, self.title = map(
+            printable, (video, model, backend, title)
+        )
         self.skeleton = skeleton
         self.width_px = width_px
         self.height_px = height_px

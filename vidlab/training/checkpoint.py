@@ -74,10 +74,11 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safetensors.safe_open(path, framework="pt") as stream:
             record = json.loads((stream.metadata() or {}).get("vidlab", "{}"))
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
         raise _unusable(path, f"it cannot be read: {error}") from error
-    if record.get("format") != _FORMAT:
-        raise _unusable(path, f"its format is {record.get('format')!r}, expected {_FORMAT!r}")
+    told = record.get("format") if isinstance(record, dict) else None
+    if told != _FORMAT:
+        raise _unusable(path, f"its format is {told!r}, expected {_FORMAT!r}")
     return tensors, record
 
 

@@ -155,7 +155,7 @@ def open_model(opening: Opening) -> Model | PoseModel:
 
 def _interpreter(path: Path, num_threads: int) -> Any:
     module = require("ai_edge_litert.interpreter", why="the litert backend")
-    trial.check_survived(path)
+    trial.check_survived(path, "LiteRT")
     with _understood(path):
         return module.Interpreter(model_path=str(path), num_threads=num_threads)
 
@@ -259,7 +259,8 @@ def numbers_of(path: Path) -> tuple[Numbers, Numbers]:
 
 def _single_tensors(interpreter: Any, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what is known of the one input and the one output."""
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    with _understood(path):
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         raise WeightsError(
             f"{path.name} is no classifier of pictures: one input and one output are "

@@ -107,7 +107,15 @@ class OnnxSession:
         """Run frames ``[T, H, W, 3]``; return logits ``[num_classes]`` and the new state."""
         image = np.ascontiguousarray(frames.transpose(0, 3, 1, 2))[None]
         names = ["logits", *(f"{NEXT}{name}" for name in self.states)]
-        logits, *states = self._session.run(names, {"image": image, **state})
+        try:
+            logits, *states = self._session.run(names, {"image": image, **state})
+        except Exception as error:  # onnxruntime's own errors have no common base
+            raise ModelError(f"The ONNX model does not run: {error}") from error
+        if logits.shape != (1, self.num_classes):
+            raise ModelError(
+                f"The ONNX model gave logits {list(logits.shape)}; [1, {self.num_classes}] were "
+                "expected."
+            )
         return logits[0], dict(zip(self.states, states, strict=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlab.core.dependencies import require
-from vidlab.core.errors import ModelError, WeightsError
+from vidlab.core.errors import ModelError, OptionError, WeightsError
+from vidlab.core.files import inside
+from vidlab.models import trial
 from vidlab.models.arrays import ArrayModel, input_shape, layout_of, open_array
 from vidlab.models.card import ModelCard
 from vidlab.models.opening import Opening
@@ -25,11 +28,14 @@ def open_model(opening: Opening) -> ArrayModel:
     card = opening.known_card()
     opening.check_kind(card, "clip", "frame")
     cv2 = require("cv2", why=_WHY)
+    model = _read(opening.path)
+    _check_files(model, opening.path)
+    trial.check_survived(opening.path, "OpenCV", shape=input_shape(card))
     try:
         network = cv2.dnn.readNetFromONNX(str(opening.path))
     except cv2.error as error:
         raise WeightsError(f"OpenCV cannot read {str(opening.path)!r}: {error}") from error
-    _check_shape(opening.path, card)
+    _check_shape(model.graph, opening.path, card)
 
     def call(array: NDArray[np.float32]) -> Any:
         if cv2.getNumThreads() != opening.num_threads:
@@ -41,14 +47,53 @@ def open_model(opening: Opening) -> ArrayModel:
     return open_array(call, opening, backend="opencv", runtime=runtime(), batch_size=1)
 
 
-def _check_shape(path: Path, card: ModelCard) -> None:
+def _read(path: Path) -> Any:
+    """Return what an ONNX file says, without the weights that it may have in other files."""
+    onnx = require("onnx", why=_WHY)
+    from google.protobuf.message import DecodeError
+
+    try:
+        return onnx.load(path, load_external_data=False)
+    except (DecodeError, OSError, ValueError) as error:
+        raise WeightsError(f"{str(path)!r} is not an ONNX model: {error}") from error
+
+
+def _check_files(model: Any, path: Path) -> None:
+    """Refuse weights in files outside the model's folder: OpenCV would read any file.
+
+    Raises:
+        WeightsError: With the name of the file.
+    """
+    folder = path.parent.resolve()
+    for name in _files_named(model):
+        try:
+            is_inside = inside(folder, name).resolve().is_relative_to(folder)
+        except (OptionError, OSError):
+            is_inside = False
+        if not is_inside:
+            raise WeightsError(
+                f"{path.name} is not opened: it has weights in the file {name!r:.200}, which is "
+                "not in its folder."
+            )
+
+
+def _files_named(message: Any) -> Iterator[str]:
+    """Yield the names of files that tensors anywhere in a model have their numbers in."""
+    if message.DESCRIPTOR.name == "TensorProto":
+        yield from (entry.value for entry in message.external_data if entry.key == "location")
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for each in [value] if hasattr(value, "DESCRIPTOR") else value:
+                yield from _files_named(each)
+
+
+def _check_shape(graph: Any, path: Path, card: ModelCard) -> None:
     """Refuse a card that says of another input than the file; OpenCV would compute something.
 
     Raises:
         ModelError: With both.
     """
-    onnx = require("onnx", why=_WHY)
-    graph = onnx.load(path, load_external_data=False).graph
     constants = {item.name for item in graph.initializer}
     taken = [item for item in graph.input if item.name not in constants]
     if len(taken) != 1:

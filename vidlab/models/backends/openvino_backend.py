@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 _WHY = "the openvino backend"
 _CHUNK_FRAMES = 16
+
+# What OpenVINO's exceptions become in Python; the second where their words hold a name out of a
+# damaged file that is no text.
+_OPENVINO_ERRORS = (RuntimeError, UnicodeDecodeError)
+
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
@@ -182,7 +187,7 @@ def _open_file(opening: Opening, compiler: Compiler) -> ArrayModel:
     opening.check_kind(card, "clip", "frame")
     try:
         network = compiler.core.read_model(opening.path)
-    except RuntimeError as error:  # what OpenVINO's exceptions become in Python
+    except _OPENVINO_ERRORS as error:
         raise WeightsError(f"OpenVINO cannot read {str(opening.path)!r}: {error}") from error
     if len(network.inputs) != 1 or len(network.outputs) != 1:
         raise WeightsError(
@@ -222,7 +227,7 @@ def _compiled(
         if declared.is_dynamic:
             network.reshape([batch_size, *shape[1:]])
         compiled = compiler(network, in_codes=in_codes)
-    except RuntimeError as error:  # what OpenVINO's exceptions become in Python
+    except _OPENVINO_ERRORS as error:
         raise ModelError(
             f"{card.name} cannot take what its card says, {layout_of(card)} {list(shape)}. "
             f"OpenVINO says: {error}"

@@ -6,6 +6,7 @@ The directory says what the model takes: ``config.json`` the frames and the labe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,12 @@ from typing import Any
 
 from vidlab.core.console import say
 from vidlab.core.dependencies import require
-from vidlab.core.errors import OptionError, WeightsError
+from vidlab.core.errors import OptionError, VidlabError, WeightsError
 from vidlab.core.labels import LabelMap
 from vidlab.models.arrays import ArrayModel, open_array
 from vidlab.models.backends.torch_backend import on_arrays
-from vidlab.models.card import ModelCard, cards
+from vidlab.models.card import DIRECTORY_FORMATS, ModelCard, cards
+from vidlab.models.lookup import weights_bytes
 from vidlab.models.opening import Opening
 from vidlab.transforms import Preprocessing
 
@@ -27,6 +29,13 @@ _WHY = "the transformers backend"
 # 4th (arXiv:2203.12602), TimeSformer every 32nd (2102.05095) and ViViT every 2nd (2103.15691);
 # X-CLIP takes 8 of a whole video of 10 seconds (2208.02816).
 _FRAME_RATES = {"videomae": 30 / 4, "timesformer": 30 / 32, "vivit": 30 / 2, "xclip": 8 / 10}
+
+# Far above those of any model that was published (ViT-22B: 48 layers), and harmless.
+_MOST = {
+    "num_frames": 1000, "image_size": 4000, "num_hidden_layers": 500, "mit_num_hidden_layers": 500,
+    "hidden_size": 100_000, "intermediate_size": 1_000_000,
+}  # fmt: skip
+_MOST_PLACES = 100_000
 
 # Pillow's numbers of its filters.
 _RESAMPLING: dict[int, Any] = {2: "pillow", 3: "pillow-bicubic"}
@@ -44,11 +53,12 @@ def open_model(opening: Opening) -> ArrayModel:
             f"{str(opening.path)!r} is a {config.model_type} model; of transformers' models "
             f"{', '.join(_FRAME_RATES)} are known to vidlab."
         )
-    card = _card(opening, config)
+    _check_claims(opening.path, config)
+    card = _understood(opening, config)
     if config.model_type == "xclip":
-        function = _choice_of_texts(opening, _texts(opening, card))
+        function = _choice_of_texts(opening, config, _texts(opening, card))
     else:
-        function = _classifier(opening.path)
+        function = _classifier(opening.path, config)
     call = on_arrays(function, num_threads=opening.num_threads)
     return open_array(call, replace(opening, card=card), backend="transformers", runtime=runtime())
 
@@ -88,15 +98,14 @@ def _weights(auto: Any, folder: Path) -> Any:
     return network.eval()
 
 
-def _classifier(folder: Path) -> Callable[[Any], Any]:
-    transformers = require("transformers", why=_WHY)
-    network = _weights(transformers.AutoModelForVideoClassification, folder)
+def _classifier(folder: Path, config: Any) -> Callable[[Any], Any]:
+    network = _weights(_auto(config), folder)
     return lambda clips: network(pixel_values=clips).logits
 
 
-def _choice_of_texts(opening: Opening, texts: list[str]) -> Callable[[Any], Any]:
+def _choice_of_texts(opening: Opening, config: Any, texts: list[str]) -> Callable[[Any], Any]:
     transformers = require("transformers", why=_WHY)
-    network = _weights(transformers.XCLIPModel, opening.path)
+    network = _weights(_auto(config), opening.path)
     tokens = _read(transformers.AutoTokenizer, opening.path)(
         texts, padding=True, return_tensors="pt"
     )
@@ -112,6 +121,56 @@ def _texts(opening: Opening, card: ModelCard) -> list[str]:
             'labels=["playing the guitar", "riding a bike"]).'
         )
     return list(LabelMap.named(card.labels) if isinstance(card.labels, str) else card.labels)
+
+
+def _check_claims(folder: Path, config: Any) -> None:
+    """Refuse a description of a network that its weights cannot be of.
+
+    A line of text claims a million layers; building those would take all memory, or for ever.
+
+    Raises:
+        WeightsError: With what it claims.
+    """
+    try:
+        described = json.loads((folder / DIRECTORY_FORMATS["transformers"]).read_bytes())
+        for part in (described, described.get("text_config"), described.get("vision_config")):
+            for name, most in _MOST.items():
+                value = (part or {}).get(name, 0)
+                if not isinstance(value, int) or not 0 <= value <= most:
+                    raise ValueError(f"{name} is {value!r:.80}; at most {most} is believed")
+        if config.model_type == "videomae":  # whose places are computed one by one
+            num_places = (config.image_size // config.patch_size) ** 2 * config.num_frames
+            if num_places > _MOST_PLACES:
+                raise ValueError(f"it looks at {num_places} places; at most {_MOST_PLACES}")
+        torch, auto = require("torch", why=_WHY), _auto(config)
+        with torch.device("meta"):  # shapes without numbers
+            claimed = sum(each.numel() for each in auto.from_config(config).parameters())
+    except Exception as error:  # transformers raises what it likes
+        raise WeightsError(f"transformers cannot read {str(folder)!r}: {error}") from error
+    if claimed > (has := weights_bytes(folder)):  # 8 bits each at least
+        raise WeightsError(
+            f"config.json in {str(folder)!r} describes a network of {claimed} weights; the files "
+            f"there have {has} bytes. Fetch them again."
+        )
+
+
+def _auto(config: Any) -> Any:
+    transformers = require("transformers", why=_WHY)
+    if config.model_type == "xclip":
+        return transformers.AutoModel
+    return transformers.AutoModelForVideoClassification
+
+
+def _understood(opening: Opening, config: Any) -> ModelCard:
+    """Return the card, or say that what the directory says of itself makes no sense."""
+    try:
+        return _card(opening, config)
+    except VidlabError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{str(opening.path)!r} says of itself what makes no sense: {error!r:.300}."
+        ) from error
 
 
 def _card(opening: Opening, config: Any) -> ModelCard:
