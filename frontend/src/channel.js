@@ -2,7 +2,9 @@
 /** Asks the kernel over the widget's custom messages, one reply per id. */
 
 /** @import { Model, Progress, Reply } from "./types.js" */
+import { KernelEndedError, whenKernelEnds } from "./kernel.js";
 import { sentence } from "./numbers.js";
+import { textsOf } from "./texts.js";
 
 const PATIENCE_MS = 4000;
 
@@ -26,8 +28,40 @@ export class Channel {
     this.prefix = Math.random().toString(36).slice(2);
     /** @type {Map<string, Waiting>} */
     this.waiting = new Map();
+    this.hasEnded = false;
+    /** @type {Set<() => void>} */
+    this.mourners = new Set();
+    this.forgetKernel = whenKernelEnds(model, () => this.end());
     this.receive = this.receive.bind(this);
     model.on("msg:custom", this.receive);
+  }
+
+  /**
+   * Hear that the kernel has ended; at once if it has already.
+   * @param {() => void} call
+   * @returns {() => void} stops it
+   */
+  onEnd(call) {
+    this.mourners.add(call);
+    if (this.hasEnded) call();
+    return () => this.mourners.delete(call);
+  }
+
+  /** The kernel has ended: what waits for it waits no longer. */
+  end() {
+    this.hasEnded = true;
+    for (const call of this.mourners) call();
+    this.rejectAll(this.ended());
+  }
+
+  ended() {
+    return new KernelEndedError(textsOf(this.model.get("locale")).kernelEnded.short);
+  }
+
+  /** @param {Error} error */
+  rejectAll(error) {
+    for (const { reject } of this.waiting.values()) reject(error);
+    this.waiting.clear();
   }
 
   /**
@@ -64,6 +98,7 @@ export class Channel {
    * @returns {Promise<Reply>}
    */
   request(op, args = {}, { onProgress = () => {}, signal } = {}) {
+    if (this.hasEnded) return Promise.reject(this.ended());
     const id = `${this.prefix}-${this.serial++}`;
     return new Promise((resolve, reject) => {
       const asked = performance.now();
@@ -112,7 +147,7 @@ export class Channel {
 
   close() {
     this.model.off("msg:custom", this.receive);
-    for (const { reject } of this.waiting.values()) reject(new Error("The player was closed."));
-    this.waiting.clear();
+    this.forgetKernel();
+    this.rejectAll(new Error("The player was closed."));
   }
 }

@@ -4,6 +4,7 @@
 /** @import { Clock } from "./clock.js" */
 /** @import { Progress } from "./types.js" */
 import { CancelledError } from "./channel.js";
+import { KernelEndedError } from "./kernel.js";
 import { clamp, lastAtMost } from "./numbers.js";
 
 const LIMIT_BYTES = 64 << 20;
@@ -220,7 +221,11 @@ export class Feeder {
     const wanted = this.wanted();
     const here = /** @type {number} */ (wanted[0]);
     const failure = this.broken.get(here);
-    if (failure) {
+    if (failure instanceof KernelEndedError) {
+      // What was loaded can still be shown: this lasts until the playhead is there again.
+      clearTimeout(this.late);
+      this.tell({ phase: "ended" });
+    } else if (failure) {
       this.fail(failure);
       return;
     }

@@ -16,6 +16,7 @@ import { Filters } from "./gallery_filters.js";
 import { Layout } from "./gallery_layout.js";
 import { Pictures } from "./gallery_pictures.js";
 import { ALL, Rows, between, isFiltering } from "./gallery_rows.js";
+import { sayKernelEnded } from "./kernel.js";
 import { isControlsOwn } from "./keys.js";
 import { sentence } from "./numbers.js";
 import { textsOf } from "./texts.js";
@@ -96,6 +97,7 @@ export class GalleryView {
     this.obeySelected = this.obeySelected.bind(this);
     this.listen();
     this.obeyQuery();
+    this.channel.onEnd(() => sayKernelEnded(this.root, this.texts.kernelEnded.gallery));
   }
 
   // ------------------------------------------------------------ parts

@@ -13,6 +13,8 @@
 /** @import { LiveEvent, LiveLabel } from "./live_lanes.js" */
 import { Camera, Latencies, failureOf } from "./camera.js";
 import { h } from "./dom.js";
+import { hideKept } from "./kept.js";
+import { sayKernelEnded, whenKernelEnds } from "./kernel.js";
 import { History, LiveLanes } from "./live_lanes.js";
 import { aligned, clockText, probText } from "./numbers.js";
 import { Overlay } from "./overlay.js";
@@ -32,6 +34,7 @@ const NO_RUN = -1;
  * @typedef {object} LiveParts  what this widget adds
  * @property {boolean} is_camera  the browser's camera is looked at, not a source of the kernel's
  * @property {number} picture_height  px that pictures are sent at
+ * @property {string} recording       the folder that is recorded into, as Python writes it; or none
  */
 
 /** @typedef {{rate_fps: number | null, dropped: number, median_ms: number | null, p95_ms: number | null}} Stats  of one model */
@@ -94,6 +97,7 @@ export class LiveView {
     this.isStarting = false;
     /** @type {string | null} why there is no camera, until the next try */
     this.failure = null;
+    this.hasEnded = false;
     this.startedMs = 0;
     this.toldMs = 0;
     this.speakTimer = 0;
@@ -152,6 +156,8 @@ export class LiveView {
     this.leave = this.leave.bind(this);
     model.on("msg:custom", this.receive);
     window.addEventListener("pagehide", this.leave);
+    this.showKept = hideKept(info.model_id);
+    this.forgetKernel = whenKernelEnds(model, () => this.end());
     this.ticking = window.setInterval(() => this.tick(), TICK_MS);
     this.send({ kind: "hello" });
     this.show();
@@ -296,6 +302,17 @@ export class LiveView {
     );
     this.picker.value = this.camera.device;
     this.picker.hidden = cameras.length < 2;
+  }
+
+  /** The kernel has ended, and with it whatever ran. */
+  end() {
+    this.hasEnded = true;
+    this.isAsking = false;
+    this.failure = null;
+    this.stop();
+    const { live, recorded } = this.texts.kernelEnded;
+    const { recording } = this.info;
+    sayKernelEnded(this.root, recording ? `${live} ${recorded(recording)}` : live);
   }
 
   // ------------------------------------------------------------ what the kernel tells
@@ -470,6 +487,7 @@ export class LiveView {
     if (!this.failure) delete this.root.dataset["failure"];
     this.startButton.textContent = isOn ? texts.live.stop : texts.live.start;
     this.resetButton.disabled = !this.isRunning;
+    this.startButton.disabled = this.hasEnded;
     const isSeen = info.is_camera ? this.camera.stream !== null : this.hasPicture;
     const words = this.words();
     const problem = this.failure ?? (state.state === "failed" ? state.message : "");
@@ -490,7 +508,8 @@ export class LiveView {
   /** What goes on, in words. */
   words() {
     const { state, info } = this;
-    const { live } = this.texts;
+    const { live, kernelEnded } = this.texts;
+    if (this.hasEnded) return kernelEnded.short;
     if (this.isAsking) return live.askingCamera;
     if (this.silence >= PATIENCE_MS) return live.busyKernel(Math.floor(this.silence / 1000));
     if (this.isStarting) return live.opening;
@@ -569,6 +588,8 @@ export class LiveView {
     clearInterval(this.ticking);
     clearTimeout(this.speakTimer);
     window.removeEventListener("pagehide", this.leave);
+    this.forgetKernel();
+    this.showKept();
     this.leave();
     this.model.off("msg:custom", this.receive);
     this.lanes.close();

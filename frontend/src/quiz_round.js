@@ -36,7 +36,7 @@ export const SURE = ["guess", "think", "sure"];
  * @property {[number, number, number][]} earlier  attempts: which, clips that count, right ones
  */
 
-/** @typedef {{num: number, models: {title: string, letter: string}[]}} QuizInfo */
+/** @typedef {{num: number, models: {title: string, letter: string}[], is_kept: boolean}} QuizInfo  is_kept: answers go into a file at once */
 
 /**
  * The clips on which the learner is right and a model wrong, or the other way round.

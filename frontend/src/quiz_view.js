@@ -9,6 +9,7 @@
 /** @import { QuizInfo, QuizState, Sure, Told } from "./quiz_round.js" */
 import { CancelledError, Channel } from "./channel.js";
 import { h } from "./dom.js";
+import { sayKernelEnded } from "./kernel.js";
 import { isControlsOwn } from "./keys.js";
 import { aligned, sentence } from "./numbers.js";
 import { QuizClip } from "./quiz_clip.js";
@@ -61,6 +62,10 @@ export class QuizView {
     window.addEventListener("keydown", this.onKey, true);
     model.on("change:_state", this.obey);
     this.obey();
+    this.channel.onEnd(() => {
+      const { quiz, unkeptQuiz } = this.texts.kernelEnded;
+      sayKernelEnded(this.root, this.info.is_kept ? quiz : unkeptQuiz);
+    });
   }
 
   /** @returns {QuizState} */

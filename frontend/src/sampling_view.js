@@ -9,6 +9,7 @@
 /** @import { Model } from "./types.js" */
 /** @import { Choice, SamplingInfo, Setting } from "./sampling_settings.js" */
 import { h } from "./dom.js";
+import { sayKernelEnded, whenKernelEnds } from "./kernel.js";
 import { isControlsOwn } from "./keys.js";
 import { chip } from "./marks.js";
 import { aligned, clockText, probText } from "./numbers.js";
@@ -63,6 +64,9 @@ export class SamplingView {
     window.addEventListener("keydown", this.onKey, true);
     model.on("change:_setting", this.show);
     model.on("change:label", this.show);
+    this.forgetKernel = whenKernelEnds(model, () =>
+      sayKernelEnded(this.root, this.texts.kernelEnded.sampling),
+    );
     this.show();
   }
 
@@ -433,6 +437,7 @@ export class SamplingView {
     window.removeEventListener("keydown", this.onKey, true);
     this.model.off("change:_setting", this.show);
     this.model.off("change:label", this.show);
+    this.forgetKernel();
     this.chart.close();
     if (this.address) URL.revokeObjectURL(this.address);
     this.root.remove();

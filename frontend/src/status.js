@@ -41,12 +41,12 @@ export class Status {
 
   /**
    * @param {string} text
-   * @param {() => void} again
+   * @param {(() => void) | null} again  what may help; null where trying again cannot
    */
   fail(text, again) {
     this.say(text);
     this.element.classList.add("vl-failed");
-    this.retry.hidden = false;
+    this.retry.hidden = !again;
     this.retry.onclick = again;
   }
 }

@@ -119,6 +119,25 @@ const ENGLISH = {
   asking: "Asking the kernel for the video …",
   silent: (/** @type {number} */ seconds) =>
     `The kernel has not answered for ${seconds} s: it is busy with another cell, or not running. If it is not running, run this cell again.`,
+  kernelEnded: {
+    short: "The kernel has ended. Run this cell again.",
+    notLoaded:
+      "This part was not loaded before the kernel ended. Run this cell again, or go back to where you were.",
+    player:
+      "The kernel has ended. What was loaded can still be watched; run this cell again for the rest.",
+    annotator: (/** @type {string} */ file) =>
+      `The kernel has ended. What was saved until then is in ${file}; nothing more is saved. Run this cell again to go on.`,
+    live: "The kernel has ended: nothing is looked at any more. Run this cell again, and press Start.",
+    recorded: (/** @type {string} */ folder) =>
+      `What was recorded until then is kept: vl.Recording(${folder}).`,
+    gallery:
+      "The kernel has ended. Filters and order still work, but no video opens. Run this cell again.",
+    quiz: "The kernel has ended. Every committed answer is kept: run this cell again, give the same name, and you go on where you were.",
+    unkeptQuiz:
+      "The kernel has ended, and the answers with it: they were kept in no file (scores=). Run this cell again to begin anew.",
+    sampling:
+      "The kernel has ended. All that is here still works; run this cell again for Python to hear of it.",
+  },
   indexing: "Reading the frame times",
   repackaging: (/** @type {string} */ codec) => `Repackaging ${codec} for the browser`,
   transcoding: (/** @type {string} */ codec) => `Transcoding ${codec} → H.264`,
@@ -498,6 +517,24 @@ const KOREAN = {
   asking: "커널에 동영상을 요청하는 중 …",
   silent: (seconds) =>
     `커널이 ${seconds}초 동안 응답하지 않습니다. 다른 셀을 실행하고 있거나 꺼져 있습니다. 꺼져 있다면 이 셀을 다시 실행하십시오.`,
+  kernelEnded: {
+    short: "커널이 종료되었습니다. 이 셀을 다시 실행하십시오.",
+    notLoaded:
+      "커널이 종료되기 전에 불러오지 못한 부분입니다. 이 셀을 다시 실행하거나, 보던 곳으로 돌아가십시오.",
+    player:
+      "커널이 종료되었습니다. 불러온 부분은 계속 볼 수 있습니다. 나머지를 보려면 이 셀을 다시 실행하십시오.",
+    annotator: (file) =>
+      `커널이 종료되었습니다. 그때까지 저장한 것은 ${file}에 있고, 이제부터는 저장되지 않습니다. 이어서 하려면 이 셀을 다시 실행하십시오.`,
+    live: "커널이 종료되어 더 이상 예측하지 않습니다. 이 셀을 다시 실행하고 시작을 누르십시오.",
+    recorded: (folder) => `그때까지 기록한 것은 남아 있습니다: vl.Recording(${folder})`,
+    gallery:
+      "커널이 종료되었습니다. 필터와 정렬은 계속 쓸 수 있지만 동영상은 열리지 않습니다. 이 셀을 다시 실행하십시오.",
+    quiz: "커널이 종료되었습니다. 제출한 답은 모두 남아 있습니다. 이 셀을 다시 실행하고 같은 이름을 적으면 이어서 할 수 있습니다.",
+    unkeptQuiz:
+      "커널이 종료되어 답이 사라졌습니다. 파일(scores=)에 저장하지 않았기 때문입니다. 이 셀을 다시 실행하면 처음부터 시작합니다.",
+    sampling:
+      "커널이 종료되었습니다. 여기 있는 것은 모두 그대로 쓸 수 있습니다. Python과 다시 연결하려면 이 셀을 다시 실행하십시오.",
+  },
   indexing: "프레임 시각을 읽는 중",
   repackaging: (codec) => `브라우저에 맞게 ${codec} 다시 묶는 중`,
   transcoding: (codec) => `${codec} → H.264 변환 중`,
@@ -782,6 +819,8 @@ export function waitText(texts, { phase, codec = "", fraction }) {
       return [texts.transcoding(codec) + share, fraction];
     case "loading":
       return [texts.loading(codec), fraction];
+    case "ended":
+      return [texts.kernelEnded.notLoaded, undefined];
     default:
       return [`${phase}${share}`, fraction];
   }

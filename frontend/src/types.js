@@ -9,6 +9,14 @@
  * @property {(content: any, callbacks?: any, buffers?: ArrayBuffer[]) => void} send
  * @property {(name: string, callback: (...args: any[]) => void) => void} on
  * @property {(name: string, callback: (...args: any[]) => void) => void} off
+ * @property {{kernel?: Kernel | null}} [widget_manager]  the host's; JupyterLab's knows its kernel
+ */
+
+/** @typedef {(sender: unknown, status: string) => void} HearStatus */
+
+/**
+ * @typedef {object} Kernel  the part of JupyterLab's kernel connection that is used here
+ * @property {{connect: (call: HearStatus) => unknown, disconnect: (call: HearStatus) => unknown}} statusChanged
  */
 
 /** @typedef {"label" | "caption" | "bars" | "boxes" | "keypoints" | "heat"} OverlayName */

@@ -9,6 +9,7 @@ import { h } from "./dom.js";
 import { Foot } from "./foot.js";
 import { actionOf, isControlsOwn } from "./keys.js";
 import { hideKept } from "./kept.js";
+import { KernelEndedError, sayKernelEnded } from "./kernel.js";
 import { Menu } from "./menu.js";
 import { clamp, clockText, lastAtMost, placeOf, probText, sentence } from "./numbers.js";
 import { Overlay } from "./overlay.js";
@@ -213,8 +214,9 @@ export class View {
       const media = await session.media({ transcode, again });
       if (!this.closed) this.use(media);
     } catch (error) {
-      if (!this.closed)
-        this.status.fail(sentence(error), () => void this.load({ transcode, again: true }));
+      if (this.closed) return;
+      const again = () => void this.load({ transcode, again: true });
+      this.status.fail(sentence(error), error instanceof KernelEndedError ? null : again);
     } finally {
       session.listeners.delete(listener);
       noPoster();
@@ -400,6 +402,13 @@ export class View {
     this.undo.push(() => theme.disconnect());
     for (const query of THEME_QUERIES) this.hear(matchMedia(query), "change", restyle);
     this.undo.push(hideKept(this.info.model_id));
+    this.undo.push(
+      this.session.channel.onEnd(() => {
+        const { player, annotator } = this.texts.kernelEnded;
+        const marked = this.annotator && model.get("_annotation").file;
+        sayKernelEnded(this.root, marked ? annotator(marked) : player);
+      }),
+    );
   }
 
   onVideoError() {

@@ -179,6 +179,14 @@ with session:
     assert len(kept) >= sum(float(seconds) < last - 2.5 for _, seconds in lines) > 0
     assert recording.video.num_frames > 0
     assert len(recording.frames) > 0
+    assert not recording.is_finished
+    assert repr(recording).endswith("; not finished, or its process was ended>")
+
+
+def test_what_came_to_its_end_is_finished(recorded: Path) -> None:
+    recording = vl.Recording(recorded)
+    assert recording.is_finished
+    assert "not finished" not in repr(recording)
 
 
 def test_a_replay_of_what_was_cut_off_says_so(recorded: Path, tmp_path: Path) -> None:

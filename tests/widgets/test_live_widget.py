@@ -9,6 +9,7 @@ import math
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from PIL import Image
 import vidlab as vl
 from vidlab.core.errors import LabelMapError, ModelError, OptionError
 from vidlab.widgets import Live
+from vidlab.widgets.kept import kept_live_html
 from vidlab.widgets.payload import describe_label
 
 WAIT_SECONDS = 60
@@ -136,6 +138,32 @@ def test_models_and_rules_are_checked_in_the_cell(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("")
     with pytest.raises(OptionError, match=r"new folder|something in"):
         Live(ArithmeticModel(), record=tmp_path)
+    (tmp_path / "session.json").write_text("{}")
+    with pytest.raises(OptionError, match=r"vidlab\.Recording\(.*\) opens what is there"):
+        Live(ArithmeticModel(), record=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("locale", "kept", "unkept"),
+    [
+        ("en", "What was recorded is kept", "Nothing was recorded"),
+        ("ko", "기록한 것은", "기록하지 않았습니다"),
+    ],
+)
+def test_a_saved_notebook_says_where_its_recording_is(
+    locale: str, kept: str, unkept: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "<b>'rec"
+    live = Live(ArithmeticModel(), record=folder, locale=locale)
+    html = kept_live_html(live)
+    assert kept in html
+    assert escape(f"vl.Recording({str(folder)!r})") in html
+    assert "<b>" not in html
+    assert f'data-vidlab-kept="{live.model_id}"' in html
+    assert live._info["model_id"] == live.model_id
+    plain = kept_live_html(Live(ArithmeticModel(), locale=locale))
+    assert unkept in plain
+    assert "Recording" not in plain
 
 
 def test_what_it_says_of_itself(opened: Callable[..., tuple[Live, Page]]) -> None:

@@ -34,6 +34,7 @@ from vidlab.core.console import progress as progress_bar
 from vidlab.core.errors import ModelError, OptionError, PredictionsError
 from vidlab.core.files import as_path
 from vidlab.core.labels import LabelMap
+from vidlab.core.naming import printable
 from vidlab.feeding import versions_and_machine
 from vidlab.models import load_model
 from vidlab.models.base import Model, Selection, check_model
@@ -50,6 +51,11 @@ if TYPE_CHECKING:
     from vidlab.live.sources import LiveFrame
 
 _FORMAT = "vidlab.recording/1"
+_HEADER = "session.json"
+
+# What an Arrow stream that was closed ends with ("Arrow Columnar Format", IPC streaming format).
+_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
 _FLUSH_SECONDS = 1.0
 
 _FRAMES = pa.schema(
@@ -101,8 +107,12 @@ class Recorder:
                 f"Cannot record into {str(self.folder)!r}: {describe(error)}."
             ) from error
         if not is_empty:
+            folder = repr(str(self.folder))
+            is_recording = (self.folder / _HEADER).is_file()
+            opens = f"vidlab.Recording({folder}) opens what is there. " if is_recording else ""
             raise OptionError(
-                f"A recording needs a new folder; there is something in {str(self.folder)!r}."
+                f"A recording needs a new folder; there is something in {folder} already. {opens}"
+                "Give record= another folder."
             )
         self._lock = threading.Lock()
         self._part = 0
@@ -137,7 +147,7 @@ class Recorder:
         }
         with self._writing():
             text = json.dumps(header, ensure_ascii=False, indent=1)
-            (self.folder / "session.json").write_text(text, encoding="utf-8")
+            (self.folder / _HEADER).write_text(text, encoding="utf-8")
             self._frames = _ArrowLog(self.folder / "frames.arrow", _FRAMES)
             self._drops = _ArrowLog(self.folder / "drops.arrow", _DROPS)
             self._answers = [
@@ -295,7 +305,7 @@ class Recording:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = as_path(folder)
-        path = self.folder / "session.json"
+        path = self.folder / _HEADER
         try:
             header = json.loads(path.read_text(encoding="utf-8"))
             if header["format"] != _FORMAT:
@@ -307,12 +317,14 @@ class Recording:
             self.source = str(header["source"])
             self.started = str(header["started"])
             self.titles = [str(track["title"]) for track in header["tracks"]]
+            for track in header["tracks"]:
+                _check_track(track)
         except OSError as error:
             raise PredictionsError(
                 f"{str(self.folder)!r} is no recording: {path.name} cannot be read "
                 f"({describe(error)})."
             ) from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             if isinstance(error, PredictionsError):
                 raise
             raise PredictionsError(f"{str(path)!r} is damaged: {error!r}.") from error
@@ -360,10 +372,12 @@ class Recording:
         Columns ``frame_index, time_seconds, arrived_seconds`` and ``dropped_by``, the titles of
         the models that were due it but were too busy, as a tuple.
         """
-        drops = self._read("drops.arrow")
+        drops = self._read("drops.arrow", _DROPS)
         by_frame: dict[int, list[str]] = {}
         tracks, indices = drops["track"].to_pylist(), drops["frame_index"].to_pylist()
         for track, index in zip(tracks, indices, strict=True):
+            if not 0 <= track < len(self.titles):
+                raise PredictionsError(f"{str(self.folder)!r} is damaged: no model has {track}.")
             by_frame.setdefault(index, []).append(self.titles[track])
         table = self._frames.select(["frame_index", "time_seconds", "arrived_seconds"]).to_pandas()
         table["dropped_by"] = [tuple(by_frame.get(i, ())) for i in table["frame_index"]]
@@ -376,33 +390,51 @@ class Recording:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
             return event_table([RuleEvent(**json.loads(line)) for line in lines])
-        except (OSError, TypeError, ValueError) as error:
+        except (OSError, TypeError, ValueError, RecursionError) as error:
             raise PredictionsError(f"{str(path)!r} cannot be read: {error}.") from error
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the session came to its end: it may still go, or its process was ended.
+
+        What was written until about a second before can be read either way.
+
+        Raises:
+            PredictionsError: A file is missing or cannot be read.
+        """
+        path = self.folder / "frames.arrow"
+        try:
+            return path.read_bytes().endswith(_END_OF_STREAM)
+        except OSError as error:
+            raise PredictionsError(f"{str(path)!r} cannot be read: {describe(error)}.") from error
+
     def __repr__(self) -> str:
+        unfinished = "" if self.is_finished else "; not finished, or its process was ended"
         return (
             f"<Recording of {self.source}, {self.started}: {self._frames.num_rows} frames, "
-            f"{', '.join(self.titles)}>"
+            f"{', '.join(self.titles)}{unfinished}>"
         )
 
     # ---- reading -----------------------------------------------------------------------------
 
     @cached_property
     def _frames(self) -> pa.Table:
-        return self._read("frames.arrow")
+        return self._read("frames.arrow", _FRAMES)
 
     @cached_property
     def _answers(self) -> list[tuple[_Answers, NDArray[np.float32]]]:
         found = []
         for track, header in enumerate(self.made_by["tracks"]):
-            table = self._read(_answers_path(self.folder, track).name)
+            num_classes = len(header["labels"])
+            name = _answers_path(self.folder, track).name
+            table = self._read(name, _answers_schema(num_classes))
             logits = table["logits"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
             names = _Answers.__dataclass_fields__
             answers = _Answers(**{name: table[name].to_numpy() for name in names})
-            found.append((answers, logits.reshape(len(table), len(header["labels"]))))
+            found.append((answers, logits.reshape(len(table), num_classes)))
         return found
 
-    def _read(self, name: str) -> pa.Table:
+    def _read(self, name: str, schema: pa.Schema) -> pa.Table:
         """Read a table that was written row by row, up to where the writing was cut off."""
         path = self.folder / name
         try:
@@ -412,8 +444,12 @@ class Recording:
                 # Killed while it wrote: the batches before are whole.
                 with suppress(OSError, pa.ArrowInvalid):
                     batches.extend(reader)
-                return pa.Table.from_batches(batches, reader.schema)
-        except (OSError, pa.ArrowInvalid) as error:
+                table = pa.Table.from_batches(batches, reader.schema)
+            table = table.select(schema.names).cast(schema)
+            if any(column.null_count for column in table.columns):
+                raise ValueError("values are missing")
+            return table
+        except (OSError, LookupError, ValueError, pa.ArrowException) as error:
             raise PredictionsError(f"{str(path)!r} cannot be read: {describe(error)}.") from error
 
     def _predictions(
@@ -538,6 +574,22 @@ def replay(
         logits = recording._lived_again(model, track, progress=progress)
         again.append(recording._predictions(track, answers, logits))
     return recording._table(again)
+
+
+def _check_track(header: Mapping[str, Any]) -> None:
+    """Refuse what a recording says of a model where it is not what :class:`Recorder` wrote.
+
+    Raises:
+        KeyError: Something is missing.
+        TypeError: Something is of another type.
+        ValueError: A label map or a selection is none.
+    """
+    for name in ("name", "model", "backend", "variant", "title", "weights_sha256"):
+        printable(header[name])
+    _labels(header)
+    Selection(**header["selection"])
+    dict(header["preprocessing"])
+    int(header["num_threads"])
 
 
 def _check_same(model: Model, header: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -59,10 +60,15 @@ class Monitor(ABC):
         """Stop counting."""
 
 
-def monitor(*, show: bool) -> Monitor:
-    """Return what fits the place: curves in a notebook, else a bar."""
+def monitor(*, show: bool, out: str | os.PathLike[str] | None = None) -> Monitor:
+    """Return what fits the place: curves in a notebook, else a bar.
+
+    Args:
+        show: Whether to show anything.
+        out: The folder where the run is kept, or None.
+    """
     if show and not is_quiet() and in_notebook():
-        return NotebookMonitor()
+        return NotebookMonitor(out)
     return BarMonitor(show=show)
 
 
@@ -99,9 +105,20 @@ class BarMonitor(Monitor):
 
 
 class NotebookMonitor(Monitor):
-    """Curves below the cell, redrawn in place."""
+    """Curves below the cell, redrawn in place.
 
-    def __init__(self) -> None:
+    Where the kernel ends meanwhile they stand there as they were last, so they say when that was,
+    and what is kept.
+
+    Args:
+        out: The folder where the run is kept, or None.
+    """
+
+    def __init__(self, out: str | os.PathLike[str] | None = None) -> None:
+        self._kept = "Kept nowhere, as out= was not given: if the kernel ends, it begins anew."
+        if out is not None:
+            where = os.fspath(out)
+            self._kept = f"Kept in {where}: if the kernel ends, run the cell again, and it goes on."
         self._handle: Any = None
         self._what = ""
         self._total = self._done = 0
@@ -143,6 +160,8 @@ class NotebookMonitor(Monitor):
         if self._done > self._first and not is_over:
             left = took / (self._done - self._first) * (self._total - self._done)
             status += f", about {clock(left)[:-4]} left"
+        if not is_over:
+            status += f" (at {time.strftime('%H:%M:%S')}). {self._kept}"
         share = None if is_over else self._done / max(self._total, 1)
         html = page(self._history, best=self._best, status=status, share=share)
         bundle = {"text/html": html, "text/plain": status}

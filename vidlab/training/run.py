@@ -87,7 +87,7 @@ class Run:
             progress = Progress(**record["progress"]) if record else Progress()
             best = checkpoint.starting_with("best", tensors)
             if not progress.is_finished:
-                shown = monitor(show=self.progress)
+                shown = monitor(show=self.progress, out=self.out)
                 loop = Loop(
                     self._learner(network, identity, shown),
                     device=self.device,
@@ -244,7 +244,12 @@ class Run:
                 "both, or resume=False to start anew and replace it."
             )
         if name == _CHECKPOINT:
-            say(f"going on with the run in {path.parent}")
+            done = f"{len(record['progress']['history'])} of {self.task.options.epochs} epochs"
+            say(
+                f"the run in {path.parent} is at its end; this is what came of it"
+                if record["progress"]["is_finished"]
+                else f"going on with the run in {path.parent}, of which {done} were done"
+            )
         return tensors, record
 
     def _identity(self) -> dict[str, Any]:

@@ -67,6 +67,13 @@ class Widget(anywidget.AnyWidget):
         # ipywidgets hides the method, so that what is closed is not shown.
         self.__dict__.pop("_repr_mimebundle_", None)
 
+    # What the page needs before it has asked; each widget tags its own.
+    _info: dict[str, Any]
+
+    def _tell_model_id(self) -> None:
+        # anywidget hands the page no id, and the page hides the static copy that bears it.
+        self._info = {**self._info, "model_id": self.model_id}
+
     def _come_back(self) -> None:
         """Take up the work again, where it was closed and is wanted again."""
 

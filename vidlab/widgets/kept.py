@@ -29,6 +29,7 @@ from vidlab.widgets.payload import letter_of, top_classes
 
 if TYPE_CHECKING:
     from vidlab.predictions import Predictions
+    from vidlab.widgets.live import Live
     from vidlab.widgets.player import Player
 
 _NUM_POSTERS = 8
@@ -60,6 +61,9 @@ _TEXTS = {
         "more": "and {count} more",
         "unknown": "No model has a label {labels}: the truth counts for nothing there.",
         "nothing": "No predictions yet: vidlab.Player(video, vidlab.predict(video, model))",
+        "live": "Live: {models} on {source}. Run the cell to go on.",
+        "recorded": "What was recorded is kept, whatever became of it: vl.Recording({folder})",
+        "unrecorded": "Nothing was recorded: record= was not given.",
     },
     "ko": {
         "about": "{name}, {width} × {height} px. 재생하려면 셀을 실행하세요.",
@@ -75,6 +79,9 @@ _TEXTS = {
         "more": "외 {count}개",
         "unknown": "{labels} 레이블을 아는 모델이 없어, 그 구간의 정답은 세지 않습니다.",
         "nothing": "아직 예측이 없습니다: vidlab.Player(video, vidlab.predict(video, model))",
+        "live": "실시간: {source}, {models}. 이어서 하려면 셀을 실행하세요.",
+        "recorded": "기록한 것은 커널이 종료되었어도 남아 있습니다: vl.Recording({folder})",
+        "unrecorded": "기록하지 않았습니다(record= 없음).",
     },
 }
 
@@ -87,15 +94,40 @@ def display_with_copy(shown: Any, players: Sequence[Player]) -> None:
         players: The players in it.
     """
     # The widget first: the page can start while the copy is made.
-    bundle = shown._repr_mimebundle_()
-    if bundle is None:
+    if not _display_widget(shown):
         return
-    data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-    display_bundle(data, metadata=metadata)
     for player in players:
         player._show_poster()
     copies = "\n".join([_STYLE, *map(kept_html, players)])
     display_bundle({"text/html": copies})
+
+
+def display_live(live: Live) -> None:
+    """Display a live widget, and beside it where what it saw is kept."""
+    if _display_widget(live):
+        display_bundle({"text/html": f"{_STYLE}\n{kept_live_html(live)}"})
+
+
+def _display_widget(shown: Any) -> bool:
+    """Display a widget alone; return whether there was anything to display."""
+    bundle = shown._repr_mimebundle_()
+    if bundle is None:
+        return False
+    data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+    display_bundle(data, metadata=metadata)
+    return True
+
+
+def kept_live_html(live: Live) -> str:
+    """Return what a live widget was about, and where its recording is, as HTML without scripts."""
+    texts = _TEXTS[live.locale or "en"]
+    about = texts["live"].format(models=", ".join(live._info["models"]), source=live._info["name"])
+    folder = live._info["recording"]
+    kept = texts["recorded"].format(folder=folder) if folder else texts["unrecorded"]
+    return (
+        f'<div data-vidlab-kept="{escape(live.model_id or "")}">\n'
+        f"<p>{escape(about)}</p><p>{escape(kept)}</p>\n</div>"
+    )
 
 
 def kept_html(player: Player) -> str:

@@ -40,10 +40,12 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from vidlab.core.errors import OptionError, VidlabError, WidgetError, refuse_unknown
+from vidlab.core.files import as_path
 from vidlab.core.images import jpeg
 from vidlab.core.label_names import check_language, translated
 from vidlab.live import LiveSession, LiveSource, PushedSource, as_source
 from vidlab.rules import RuleEvent, event_table, shown_titles
+from vidlab.widgets import kept
 from vidlab.widgets.base import Widget, script, style
 from vidlab.widgets.payload import describe_label
 
@@ -181,6 +183,7 @@ class Live(Widget):
         self._is_picture_out = False
         options: dict[str, Any] = {} if layout is None else {"layout": layout}
         super().__init__(_info=self._describe(), locale=locale, **options)
+        self._tell_model_id()
         self.on_msg(self._receive)
 
     def _make_session(self) -> LiveSession:
@@ -199,7 +202,14 @@ class Live(Widget):
             "models": [model.title for model in models],
             "is_camera": self._is_camera,
             "picture_height": self._height_px,
+            "recording": self._recording,
         }
+
+    @property
+    def _recording(self) -> str:
+        """The folder that is recorded into, as Python writes it; empty where nothing is."""
+        folder = self._options["record"]
+        return "" if folder is None else repr(str(as_path(folder)))
 
     # ---- what the user does ------------------------------------------------------------------
 
@@ -493,6 +503,12 @@ class Live(Widget):
                 self.stop()
             finally:
                 super().close()
+
+    def _come_back(self) -> None:
+        self._tell_model_id()
+
+    def _ipython_display_(self) -> None:
+        kept.display_live(self)
 
     def __repr__(self) -> str:
         count = len(self._session.models)

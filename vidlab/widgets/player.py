@@ -338,10 +338,6 @@ class Player(Widget):
             ],
         }
 
-    def _tell_model_id(self) -> None:
-        # anywidget hands the page no id, and the page hides the static copy that bears it.
-        self._info = {**self._info, "model_id": self.model_id}
-
     @property
     def model_names(self) -> list[str]:
         """What each model is called on the page, in the predictions' order."""

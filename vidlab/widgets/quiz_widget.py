@@ -197,6 +197,7 @@ class Quiz(Widget):
                 {"title": each.title, "letter": letter_of(number)}
                 for number, each in enumerate(self._rivals)
             ],
+            "is_kept": scores is not None,
         }
         options: dict[str, Any] = {} if layout is None else {"layout": layout}
         super().__init__(_info=info, _state=self._describe(), locale=locale, **options)

@@ -38,7 +38,7 @@ MP4, WEBM = "video/mp4", "video/webm"
 _TITLES = {
     "h264": "H.264", "hevc": "HEVC", "mpeg4": "MPEG-4 part 2", "mpeg2video": "MPEG-2",
     "mpeg1video": "MPEG-1", "mjpeg": "Motion JPEG", "gif": "GIF", "theora": "Theora",
-    "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "prores": "ProRes",
+    "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "prores": "ProRes", "bmp": "BMP", "png": "PNG",
 }  # fmt: skip
 
 
