@@ -61,6 +61,9 @@ _HTTP_PROTOCOLS = "http,https,httpproxy,tcp,tls,crypto"
 
 _READ_BUFFER_BYTES = 1 << 18
 
+# A header, or less.
+_FEW_BYTES = 256
+
 
 @cache
 def single_file_formats() -> str:
@@ -224,12 +227,15 @@ class Source:
                     if not _has_moov(stream, num_bytes):
                         return (
                             "; it is an MP4 or QuickTime file without its index (no 'moov' box): "
-                            "the recording or the download was cut off"
+                            "the recording or the download was cut off. Copy or download it again"
                         )
         except (OSError, ValueError, AttributeError):
             return ""
         kind = "text" if head.isascii() and head.decode("ascii").isprintable() else "data"
-        return f" ({num_bytes} bytes; starts with the {kind} {head[:24]!r})"
+        begins = f" ({num_bytes} bytes; starts with the {kind} {head[:24]!r})"
+        if num_bytes < _FEW_BYTES:
+            return f"{begins}; it holds next to nothing. Copy or download it again"
+        return begins
 
     def open_bytes(self) -> IO[bytes]:
         """Open the file's own bytes, for reading.

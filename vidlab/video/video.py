@@ -733,7 +733,14 @@ class Video:
             self._is_index_decoded = True
 
     def _checked(self, index: FrameIndex) -> FrameIndex:
-        """Refuse a video that is too long or too fast: players and samplers go by its time."""
+        """Refuse a video without frames, too long or too fast: players and samplers go by its time.
+
+        Raises:
+            VideoDecodeError: None of its frames can be decoded.
+            LimitError: It is beyond a limit.
+        """
+        if not len(index):
+            raise self._stop(damage(self._opener.source, 0, index.stopped or "it holds no frames"))
         known, where = current_limits(), self._opener.source
         known.check("max_frames", len(index), what=f"{where} has frames:")
         if len(index) > 1:
