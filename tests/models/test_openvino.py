@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -254,3 +256,24 @@ def test_speed_and_accuracy_in_one_table(tmp_path: Path) -> None:
         vl.time_models([own, vl.load_model(tmp_path / "few.safetensors", card=few)])
     with pytest.raises(OptionError, match="no model to measure"):
         vl.time_models([])
+
+
+def test_models_that_come_and_go_leave_signals_deliverable() -> None:
+    """Where a program handles the end of its children, as PyTorch's loaders of data do."""
+    program = """
+import gc, signal, subprocess, sys
+import vidlab as vl
+heard = []
+signal.signal(signal.SIGCHLD, lambda *_: heard.append(1))
+import faulthandler
+faulthandler.enable()  # has signals delivered on a stack of their own
+first, second = [vl.load_model("openvino:stickactions-xs-stream") for _ in range(2)]
+del first
+gc.collect()
+del second
+gc.collect()
+subprocess.run([sys.executable, "-c", ""], check=True)
+print("heard" if heard else "deaf")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,6 +103,18 @@ class OpenVINOModel(Model):
             )
 
 
+@cache
+def _core() -> Any:
+    """Return this process's OpenVINO; there is one, which stays.
+
+    Each that is opened has the thread deliver signals on a stack of its own, and puts back the one
+    before it as it is closed. Two that are closed in the order in which they were opened leave a
+    stack that is gone: the next signal with a handler, such as the end of a child process where
+    PyTorch has loaded data in several, ends this process (seen with 2026.4, on Linux).
+    """
+    return require("openvino", why=_WHY).Core()
+
+
 class Compiler:
     """OpenVINO for the CPU, with the threads and the numbers that were asked for.
 
@@ -110,8 +123,7 @@ class Compiler:
     """
 
     def __init__(self, *, num_threads: int, precision: str) -> None:
-        openvino = require("openvino", why=_WHY)
-        self.core = openvino.Core()
+        self.core = _core()
         able = self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bfloat16" and "BF16" not in able:
             raise OptionError(
