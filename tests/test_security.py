@@ -469,6 +469,7 @@ def test_every_promise_has_a_test_that_is_there() -> None:
     lines = [line for line in promised.splitlines() if line.startswith("| ") and "---" not in line]
     assert len(lines) > 15
     for line in lines[1:]:
-        (path, name), *_ = re.findall(r"`(tests/[\w/]+\.py)::(?:Test\w+::)?(test_\w+)`", line) or [("", "")]
+        named = re.findall(r"`(tests/[\w/]+\.py)::(?:Test\w+::)?(test_\w+)`", line)
+        (path, name), *_ = named or [("", "")]
         assert path, line
         assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), line
