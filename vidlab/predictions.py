@@ -84,9 +84,9 @@ class Predictions:
         made_by: Mapping[str, Any] | None = None,
         stopped: str | None = None,
     ) -> None:
-        self.video, self.model, self.backend, self.title = map(
-            printable, (video, model, backend, title)
-        )
+        # A file's name may be no Unicode; it is escaped only where text has to be written.
+        self.video = video
+        self.model, self.backend, self.title = map(printable, (model, backend, title))
         self.labels = labels
         self.frame_index = np.asarray(frame_index, dtype=np.int64)
         self.time_seconds = np.asarray(time_seconds, dtype=np.float64)
@@ -393,7 +393,7 @@ class Predictions:
         size = len(rows)
         return pd.DataFrame(
             {
-                "video": pd.Series([self.video] * size, dtype="str"),
+                "video": pd.Series([printable(self.video)] * size, dtype="str"),
                 "model": pd.Series([self.model] * size, dtype="str"),
                 "backend": pd.Series([self.backend] * size, dtype="str"),
                 "frame_index": self.frame_index[rows],
@@ -450,7 +450,7 @@ class Predictions:
             arrow = arrow.append_column("clip_start", pa.array(starts, pa.int64(), mask=~first))
         header = {
             "format": _FORMAT,
-            "video": self.video,
+            "video": printable(self.video),
             "model": self.model,
             "backend": self.backend,
             "title": self.title,
@@ -478,7 +478,7 @@ class Predictions:
         # Of a stream there is no such column, or an empty one.
         starts = frames["clip_start"].drop_null() if "clip_start" in frames.column_names else []
         return cls(
-            video=header["video"],
+            video=printable(header["video"]),
             model=header["model"],
             backend=header["backend"],
             title=header["title"],

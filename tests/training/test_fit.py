@@ -327,13 +327,13 @@ def test_all_is_shown_in_one_place(tiny: Model, folder: Path, monkeypatch) -> No
             begun.append((what, about["total"]))
             super().begin(what, **about)
 
-    def make(*, show: bool) -> BarMonitor:
-        made.append(show)
+    def make(*, show: bool, out: object) -> BarMonitor:
+        made.append((show, out))
         return Noting(show=show)
 
     monkeypatch.setattr(run, "monitor", make)
     fit(tiny, folder, epochs=2, batch_size=4)
-    assert made == [False]
+    assert made == [(False, None)]
     assert begun == [("looking at clips", 15), ("training", 6)]
 
 
