@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from arithmetic import ArithmeticModel
 
@@ -187,6 +188,29 @@ def test_what_came_to_its_end_is_finished(recorded: Path) -> None:
     recording = vl.Recording(recorded)
     assert recording.is_finished
     assert "not finished" not in repr(recording)
+
+
+def test_answers_to_frames_that_were_not_written_yet_are_left_out(
+    recorded: Path, tmp_path: Path
+) -> None:
+    """Each table is written once a second: a kill may come between two."""
+    folder = tmp_path / "killed"
+    shutil.copytree(recorded, folder)
+    with pa.ipc.open_stream((folder / "frames.arrow").read_bytes()) as reader:
+        table = reader.read_all().slice(0, 10)
+    buffer = pa.BufferOutputStream()
+    writer = pa.ipc.new_stream(buffer, table.schema)
+    writer.write_table(table)  # and no end
+    (folder / "frames.arrow").write_bytes(buffer.getvalue().to_pybytes())
+    whole, killed = vl.Recording(recorded), vl.Recording(folder)
+    assert not killed.is_finished
+    frames = set(killed.frames["frame_index"])
+    assert len(frames) == 10
+    for before, after in zip(whole.predictions, killed.predictions, strict=True):
+        expected = [index for index in before.frame_index if index in frames]
+        assert after.frame_index.tolist() == expected
+        np.testing.assert_array_equal(after.logits, before.logits[: len(expected)])
+    assert set(killed.table["frame_index"]) <= frames
 
 
 def test_a_replay_of_what_was_cut_off_says_so(recorded: Path, tmp_path: Path) -> None:

@@ -428,6 +428,10 @@ class Recording:
             num_classes = len(header["labels"])
             name = _answers_path(self.folder, track).name
             table = self._read(name, _answers_schema(num_classes))
+            if not self.is_finished:
+                # Each table is written when it is due; a kill may have come between two.
+                last = self._frames["frame_index"].to_numpy().max(initial=-1)
+                table = table.filter(table["frame_index"].to_numpy() <= last)
             logits = table["logits"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
             names = _Answers.__dataclass_fields__
             answers = _Answers(**{name: table[name].to_numpy() for name in names})
