@@ -18,7 +18,7 @@ import mutate
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from planted import GROWTH_BYTES
+from planted_faults import GROWTH_BYTES
 from targets import TARGETS, WEIGHTS, Target, read_model
 
 import vidlab as vl
@@ -73,7 +73,7 @@ def test_what_breaks_the_promise_is_found() -> None:
     done = subprocess.run(
         [sys.executable, mutate.__file__, "--cases", "7", "--seconds", "2"],
         env=os.environ
-        | {"VIDLAB_FUZZ_TARGETS": "planted", "VIDLAB_FUZZ_GROWTH_BYTES": str(GROWTH_BYTES)},
+        | {"VIDLAB_FUZZ_TARGETS": "planted_faults", "VIDLAB_FUZZ_GROWTH_BYTES": str(GROWTH_BYTES)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
