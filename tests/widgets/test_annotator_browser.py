@@ -27,6 +27,7 @@ annotator
 """
 
 SHOW_KOREAN = """
+import vidlab as vl
 MANY = [*vl.LabelMap.named("kinetics-600")[:11], "zumba", "my own label"]
 annotator = vl.Annotator("clip.mp4", MANY, out={name!r}, label_language="ko", locale="ko")
 annotator
