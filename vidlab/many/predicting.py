@@ -14,6 +14,7 @@ from vidlab.core.console import progress as progress_bar
 from vidlab.core.console import say
 from vidlab.core.errors import OptionError, did_you_mean
 from vidlab.core.files import as_path
+from vidlab.core.machine import num_cores
 from vidlab.core.naming import shortest_names
 from vidlab.feeding import INTERRUPTED
 from vidlab.inference import Rate
@@ -243,4 +244,4 @@ def _named(
 
 def _num_workers(models: Mapping[str, Model]) -> int:
     threads = max(model.num_threads for model in models.values())
-    return max(1, (os.cpu_count() or 1) // threads)
+    return max(1, num_cores() // threads)

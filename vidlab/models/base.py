@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import operator
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from vidlab.core.errors import ModelError, OptionError
 from vidlab.core.labels import LabelMap
+from vidlab.core.machine import num_cores
 from vidlab.core.probabilities import softmax
 from vidlab.models.card import ModelCard
 from vidlab.transforms import Preprocessing
@@ -353,4 +353,4 @@ def default_num_threads() -> int:
     Half the cores: the other half decodes. On two busy cores a second spinning OpenMP thread
     makes torch slower, not faster.
     """
-    return max(1, (os.cpu_count() or 1) // 2)
+    return max(1, num_cores() // 2)

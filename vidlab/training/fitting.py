@@ -13,6 +13,7 @@ from vidlab.core.dependencies import require
 from vidlab.core.errors import DatasetError, OptionError
 from vidlab.core.files import as_path
 from vidlab.core.labels import LabelMap
+from vidlab.core.machine import num_cores
 from vidlab.models.base import LoadedModel, check_model, count, default_num_threads
 from vidlab.training.options import BatchNorm, LossOn, Mode, Options, Precision, Train, one_of
 from vidlab.training.result import FitResult
@@ -208,7 +209,7 @@ def fit(
         progress=progress,
     )
     if num_threads is None:
-        num_threads = default_num_threads() if is_head else _num_cores()
+        num_threads = default_num_threads() if is_head else num_cores()
     with _threads(count(num_threads, "num_threads")):
         result = run.go(resume=resume)
     late = {name: why for name, why in task.all_problems().items() if name not in told}
@@ -291,9 +292,3 @@ def _threads(number: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
