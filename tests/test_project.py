@@ -423,3 +423,10 @@ def test_package_json_leaves_the_node_programs_in_venv_alone():
     package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
     assert package.get("type", "commonjs") == "commonjs"
     assert re.fullmatch(r"\d+\.\d+\.\d+", package["devDependencies"]["typescript"])
+
+
+def test_where_tests_run_in_two_processes_a_module_stays_in_one(request: pytest.FixtureRequest):
+    # pytest-xdist carries the groups over in the tests' names; with a pytest that it does not
+    # know, these are dropped unheard, and two browsers and twice the fixtures share the cores.
+    if getattr(request.config.option, "loadgroup", False):
+        assert request.node.nodeid.endswith("@tests/test_project.py")
