@@ -234,8 +234,9 @@ def _scrub(page: Page, player: Locator) -> None:
     assert box is not None
     seen = []
     for share in (0.3, 0.6, 0.9):
+        before = player.get_attribute("data-frame") or ""
         page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
-        page.wait_for_timeout(100)
+        expect(player).not_to_have_attribute("data-frame", before)
         seen.append(int(player.get_attribute("data-frame") or "-1"))
     assert seen == sorted(set(seen))
     player.focus()

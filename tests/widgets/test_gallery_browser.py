@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from browser_harness import Lab, barriers
 from playwright.sync_api import Browser, Locator, Page, Route, expect
-from view_page import STATIC, THEMES
+from view_page import STATIC, THEMES, TRUST
 
 from vidlab.widgets import Gallery
 
@@ -29,6 +29,7 @@ PICTURES_TIMEOUT_MS = 30_000
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>gallery</title>
 <link rel="icon" href="data:,">
+TRUST
 <link rel="stylesheet" href="gallery.css">
 <style>body { margin: 0; padding: 8px; background: var(--jp-layout-color1, Canvas); THEME }
   :root { color-scheme: SCHEME }</style></head>
@@ -177,7 +178,7 @@ def show(chromium: Browser) -> Iterator[Show]:
         page.expose_function("change", gallery.set_state)
         page.expose_function("tell", lambda content: gallery._handle_custom_msg(content, []))
         page.expose_function("hear", hear)
-        html = PAGE.replace("THEME", THEMES[theme]).replace("SCHEME", theme)
+        html = PAGE.replace("TRUST", TRUST).replace("THEME", THEMES[theme]).replace("SCHEME", theme)
         files = {
             "": ("text/html", html),
             "gallery.js": ("text/javascript", (STATIC / "gallery.js").read_text("utf-8")),

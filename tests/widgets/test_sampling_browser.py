@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from browser_harness import RUN_TIMEOUT_MS, Lab, barriers
 from playwright.sync_api import Browser, Locator, Page, Route, expect
-from view_page import STATIC, THEMES
+from view_page import STATIC, THEMES, TRUST
 
 import vidlab as vl
 from vidlab.attribution import SamplingLab, sampling_lab
@@ -29,6 +29,7 @@ HTML = "<img src=x onerror='window.ran = true'>"
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>sampling</title>
 <link rel="icon" href="data:,">
+TRUST
 <link rel="stylesheet" href="sampling.css">
 <style>body { margin: 0; padding: 8px; background: var(--jp-layout-color1, Canvas); THEME }
   :root { color-scheme: SCHEME }</style></head>
@@ -150,7 +151,12 @@ def show(chromium: Browser) -> Iterator[Show]:
         )
         page.expose_function("change", view.set_state)
         files = {
-            "": ("text/html", PAGE.replace("THEME", THEMES[theme]).replace("SCHEME", theme)),
+            "": (
+                "text/html",
+                PAGE.replace("TRUST", TRUST)
+                .replace("THEME", THEMES[theme])
+                .replace("SCHEME", theme),
+            ),
             "sampling.js": ("text/javascript", (STATIC / "sampling.js").read_text("utf-8")),
             "sampling.css": ("text/css", view._css),
         }

@@ -37,9 +37,14 @@ THEMES = {
     "--jp-brand-color1: #2196f3; --jp-warn-color1: #ff9800;",
 }
 
+# The page runs no code and makes no elements of text: what would, fails.
+TRUST = """<meta http-equiv="Content-Security-Policy"
+  content="script-src 'self' 'unsafe-inline'; require-trusted-types-for 'script'">"""
+
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>player</title>
 <meta name="viewport" content="width=device-width">
+TRUST
 <link rel="stylesheet" href="player.css">
 <style>body { margin: 0; padding: 8px; background: var(--jp-layout-color1, Canvas);
   min-height: 2400px; THEME } :root { color-scheme: SCHEME }</style></head>
@@ -222,8 +227,8 @@ def open_view(
     view = ViewPage(page)
     page.on("console", lambda m: view.messages.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: view.messages.append(str(error)))
-    styles = THEMES[theme] if theme else ""
-    html = PAGE.replace("THEME", styles).replace("SCHEME", theme or "light dark")
+    html = PAGE.replace("TRUST", TRUST).replace("THEME", THEMES[theme] if theme else "")
+    html = html.replace("SCHEME", theme or "light dark")
     files: dict[str, tuple[str, str | bytes]] = {
         "": ("text/html", html),
         "player.js": ("text/javascript", built.read_bytes()),
