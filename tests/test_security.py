@@ -10,13 +10,14 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from web_server import WebServer
 
 import vidlab as vl
 from vidlab.core.addresses import refusal
@@ -39,50 +40,35 @@ ROOT = Path(__file__).resolve().parent.parent
 PUBLIC = "192.0.43.8"  # any address that is nobody's in this house
 
 
-class Site(ThreadingHTTPServer):
+class Site(WebServer):
     """Serves `pages`: bytes, or an address to be redirected to; notes what it is asked."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Page)
+        super().__init__()
         self.pages: dict[str, bytes | str] = {}
         self.asked: list[tuple[str, str | None]] = []
 
-    def at(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}{path}"
-
-
-class Page(BaseHTTPRequestHandler):
-    server: Site
-
-    def do_GET(self) -> None:
-        self.server.asked.append((self.path, self.headers.get("Authorization")))
-        found = self.server.pages.get(self.path)
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.asked.append((request.path, request.headers.get("Authorization")))
+        found = self.pages.get(request.path)
         if isinstance(found, str):
-            self.send_response(302)
-            self.send_header("Location", found)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            request.send_response(302)
+            request.send_header("Location", found)
+            request.send_header("Content-Length", "0")
+            request.end_headers()
         elif found is None:
-            self.send_error(404)
+            request.send_error(404)
         else:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(found)))
-            self.end_headers()
-            self.wfile.write(found)
-
-    def log_message(self, *args: object) -> None:
-        pass
+            request.send_response(200)
+            request.send_header("Content-Length", str(len(found)))
+            request.end_headers()
+            request.wfile.write(found)
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    site = Site()
-    thread = threading.Thread(target=site.serve_forever, daemon=True)
-    thread.start()
-    yield site
-    site.shutdown()
-    site.server_close()
-    thread.join()
+    with Site() as running:
+        yield running
 
 
 @pytest.fixture
@@ -200,14 +186,10 @@ def test_allowed_redirections_are_followed(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_password_goes_to_its_own_server_alone(site: Site) -> None:
-    other = Site()
-    thread = threading.Thread(target=other.serve_forever, daemon=True)
-    thread.start()
-    site.pages |= {"/first": "/second", "/second": other.at("/clip.ts")}
-    other.pages["/clip.ts"] = clip()
-    vl.Video(site.at("/first").replace("//", "//name:word@"))
-    other.shutdown()
-    other.server_close()
+    with Site() as other:
+        site.pages |= {"/first": "/second", "/second": other.at("/clip.ts")}
+        other.pages["/clip.ts"] = clip()
+        vl.Video(site.at("/first").replace("//", "//name:word@"))
     assert ("/second", "Basic bmFtZTp3b3Jk") in site.asked
     assert {password for _, password in other.asked} == {None}
 
@@ -442,9 +424,9 @@ def test_nothing_in_the_sources_unpickles_or_evaluates() -> None:
     }
     assert found == {
         ("models/backends/keras_backend.py", "safe_mode"),
-        ("models/backends/torch_backend.py", "torch.load("),
         ("models/backends/transformers_backend.py", "trust_remote_code"),
-        ("models/convert/weights.py", "torch.load("),
+        ("models/pickles.py", "torch.load("),
+        ("models/trial.py", "torch.load("),
         # What vidlab's own processes send each other.
         ("many/dask_engine.py", "pickle.loads"),
         ("many/local.py", "pickle.load"),
@@ -455,7 +437,7 @@ def test_nothing_in_the_sources_unpickles_or_evaluates() -> None:
     }
     text = (ROOT / "vidlab" / "many" / "checkpoints.py").read_text(encoding="utf-8")
     assert text.count("np.load(") == text.count("allow_pickle=False)")
-    for path in ("models/backends/torch_backend.py", "models/convert/weights.py"):
+    for path in ("models/pickles.py", "models/trial.py"):
         text = (ROOT / "vidlab" / path).read_text(encoding="utf-8")
         assert text.count("torch.load(") == text.count('map_location="cpu", weights_only=True)')
 

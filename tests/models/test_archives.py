@@ -6,13 +6,13 @@ import gzip
 import hashlib
 import io
 import tarfile
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from web_server import WebServer
 
 import vidlab as vl
 from vidlab.core.errors import DownloadError, LimitError, OfflineError
@@ -188,11 +188,11 @@ def test_headers_are_counted_too(tmp_path: Path) -> None:
 # ---- from a server -------------------------------------------------------------------------------
 
 
-class Server(ThreadingHTTPServer):
+class Server(WebServer):
     """Serves `content` with its length, or without; `moved` is where it is instead."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__()
         self.content = packed(GOOD)
         self.tells_length = True
         self.moved: str | None = None
@@ -200,36 +200,25 @@ class Server(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/model/1"
+        return self.at("/model/1")
 
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        is_moved = self.server.moved is not None and self.path.startswith("/model/1")
-        self.send_response(302 if is_moved else 200)
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.asked.append(request.path)
+        is_moved = self.moved is not None and request.path.startswith("/model/1")
+        request.send_response(302 if is_moved else 200)
         if is_moved:
-            self.send_header("Location", str(self.server.moved))
-        elif self.server.tells_length:
-            self.send_header("Content-Length", str(len(self.server.content)))
-        self.end_headers()
+            request.send_header("Location", str(self.moved))
+        elif self.tells_length:
+            request.send_header("Content-Length", str(len(self.content)))
+        request.end_headers()
         if not is_moved:
-            self.wfile.write(self.server.content)
-
-    def log_message(self, *args: object) -> None:
-        pass
+            request.wfile.write(self.content)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     with Server() as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
         yield running
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)

@@ -14,11 +14,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from web_server import WebServer
 
 import vidlab as vl
 from vidlab.cli import main
@@ -30,11 +31,11 @@ CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Server(ThreadingHTTPServer):
+class Server(WebServer):
     """Serves `content`; `cut_after` breaks the connection after so many bytes."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__()
         self.cut_after: int | None = None
         self.honours_range = True
         self.status = 200
@@ -43,42 +44,29 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/model.tflite"
+        return self.at("/model.tflite")
 
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        wanted = self.headers.get("Range")
-        self.server.ranges.append(wanted)
-        if self.server.status != 200:
-            self.send_error(self.server.status)
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        wanted = request.headers.get("Range")
+        self.ranges.append(wanted)
+        if self.status != 200:
+            request.send_error(self.status)
             return
-        start = int(wanted[6:-1]) if wanted and self.server.honours_range else 0
-        content = self.server.content
-        if start >= len(content):
-            self.send_error(416)
+        start = int(wanted[6:-1]) if wanted and self.honours_range else 0
+        if start >= len(self.content):
+            request.send_error(416)
             return
-        body = content[start:]
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        cut = self.server.cut_after
-        self.wfile.write(body if cut is None else body[:cut])
-
-    def log_message(self, *args: object) -> None:
-        pass
+        body = self.content[start:]
+        request.send_response(206 if start else 200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body if self.cut_after is None else body[: self.cut_after])
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     with Server() as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def test_a_download_is_checked_and_lands_under_its_name(server: Server, tmp_path: Path) -> None:

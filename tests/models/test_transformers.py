@@ -8,14 +8,14 @@ import socket
 import struct
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
 from tiny_transformers import LABELS, MAKERS, OF_CLASSES, SIDE, SMALL, transformers
+from web_server import WebServer
 
 import vidlab as vl
 from vidlab.core.errors import OptionError, UnknownModelError, WeightsError
@@ -125,29 +125,23 @@ def test_what_is_no_video_model_is_refused(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the Hub
 
 
-class Hub(BaseHTTPRequestHandler):
+class Hub(WebServer):
     """Plays the Hugging Face Hub, with one repository.
 
     Of the weights 10 kB come where `is_broken`, the first time; where `is_cut`, every time, and
     the connection is reset. A `status` other than 200 answers all that is asked.
     """
 
-    folder: Path
-    is_broken = False
-    is_cut = False
-    status = 200
+    def __init__(self, folder: Path, *, is_broken: bool = False, is_cut: bool = False) -> None:
+        super().__init__()
+        self.folder, self.is_broken, self.is_cut = folder, is_broken, is_cut
+        self.status = 200
 
-    def do_GET(self) -> None:
-        self._answer(is_whole=True)
-
-    def do_HEAD(self) -> None:
-        self._answer(is_whole=False)
-
-    def _answer(self, *, is_whole: bool) -> None:
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
         if self.status != 200:
-            self.send_error(self.status)
-            return None
-        path, files = self.path.partition("?")[0], sorted(self.folder.iterdir())
+            request.send_error(self.status)
+            return
+        path, files = request.path.partition("?")[0], sorted(self.folder.iterdir())
         commit = "a" * 40
         if path.startswith("/api/models/someone/videomae"):
             entries: Any = [
@@ -156,35 +150,33 @@ class Hub(BaseHTTPRequestHandler):
                 for each in files
             ]  # fmt: skip
             about = {"id": "someone/videomae", "sha": commit, "siblings": entries}
-            return self._send(
-                json.dumps(entries if "/tree/" in path else about).encode(), {}, is_whole
-            )
+            self._send(request, json.dumps(entries if "/tree/" in path else about).encode(), {})
+            return
         name = path.rpartition("/")[2]
         if name not in {each.name for each in files} or "/someone/videomae/" not in path:
-            self.send_error(404)
-            return None
+            request.send_error(404)
+            return
         data = (self.folder / name).read_bytes()
-        headers = {"ETag": f'"{len(data)}-{name}"', "X-Repo-Commit": commit}
-        return self._send(data, headers, is_whole)
+        self._send(request, data, {"ETag": f'"{len(data)}-{name}"', "X-Repo-Commit": commit})
 
-    def _send(self, data: bytes, headers: dict[str, str], is_whole: bool) -> None:
-        self.send_response(200)
+    def _send(self, request: BaseHTTPRequestHandler, data: bytes, headers: dict[str, str]) -> None:
+        request.send_response(200)
         for key, value in {**headers, "Content-Length": str(len(data))}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if is_whole and self.is_cut and len(data) > 20_000:
-            self.wfile.write(data[:10_000])
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            socket.close(self.connection.detach())
-        elif is_whole and type(self).is_broken and len(data) > 20_000:
-            type(self).is_broken = False
-            self.wfile.write(data[:10_000])
-            self.connection.close()
-        elif is_whole:
-            self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        pass
+            request.send_header(key, value)
+        request.end_headers()
+        if request.command == "HEAD":
+            return
+        connection = request.connection
+        if self.is_cut and len(data) > 20_000:
+            request.wfile.write(data[:10_000])
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            socket.close(connection.detach())
+        elif self.is_broken and len(data) > 20_000:
+            self.is_broken = False
+            request.wfile.write(data[:10_000])
+            connection.close()
+        else:
+            request.wfile.write(data)
 
 
 def load_in_a_new_process(endpoint: str, cache: Path) -> subprocess.CompletedProcess[str]:
@@ -227,16 +219,11 @@ def _environment() -> dict[str, str]:
 def test_a_repository_of_the_hub_comes_whole_or_not_at_all(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
-    class Server(Hub):
-        folder, is_broken = folders["videomae"], True
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
+    with Hub(folders["videomae"], is_broken=True) as hub:
+        address = hub.at("")
         first = load_in_a_new_process(address, tmp_path)
         second = load_in_a_new_process(address, tmp_path)
-        server.shutdown()
-    assert not Server.is_broken
+    assert not hub.is_broken
     assert "jogging" in first.stdout or "Run it again" in first.stdout, first.stdout + first.stderr
     assert second.stdout.strip() == "jogging", second.stdout + second.stderr
     third = load_in_a_new_process(address, tmp_path)  # the server is gone, the files are here
@@ -246,28 +233,23 @@ def test_a_repository_of_the_hub_comes_whole_or_not_at_all(
 def test_what_came_before_a_cut_is_not_taken_for_the_whole(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
-    class Server(Hub):
-        folder, is_cut = folders["videomae"], True
-
     kept = tmp_path / "huggingface" / "someone--videomae"
     part = kept.with_name(f"{kept.name}.part")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
+    with Hub(folders["videomae"], is_cut=True) as hub:
+        address = hub.at("")
         cut = bring_in_a_new_process(address, tmp_path)
         assert cut.startswith("DownloadError"), cut
         assert "Run it again" in cut
         assert (part / "config.json").is_file()
-        Server.status = 503
+        hub.status = 503
         down = bring_in_a_new_process(address, tmp_path)
         assert down.startswith("DownloadError"), down
         assert "503" in down
         away = bring_in_a_new_process("http://127.0.0.1:9", tmp_path)
         assert away.startswith("OfflineError"), away
         assert not kept.exists()
-        Server.status, Server.is_cut = 200, False
+        hub.status, hub.is_cut = 200, False
         assert bring_in_a_new_process(address, tmp_path) == str(kept)
-        server.shutdown()
     names = ["config.json", "model.safetensors", "preprocessor_config.json"]
     assert sorted(path.name for path in kept.iterdir()) == names
     for name in names:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import shutil
 import tarfile
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
 import pytest
 from marked_people import NUM_PEOPLE, crowd, drawn, write_saved_model
+from web_server import WebServer
 
 import vidlab as vl
 from vidlab.core.errors import OptionError
@@ -26,31 +26,21 @@ PUBLISHED = {
 }
 
 
-class Hub(ThreadingHTTPServer):
+class Hub(WebServer):
     """Serves SavedModels by their path, packed as TF-Hub does."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__()
         self.models: dict[str, bytes] = {}
 
-    def address(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}{path}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Hub
-
-    def do_GET(self) -> None:
-        path, _, query = self.path.partition("?")
-        if query != "tf-hub-format=compressed" or path not in self.server.models:
-            self.send_error(404)
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        path, _, query = request.path.partition("?")
+        if query != "tf-hub-format=compressed" or path not in self.models:
+            request.send_error(404)
             return
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.server.models[path])
-
-    def log_message(self, *args: object) -> None:
-        pass
+        request.send_response(200)
+        request.end_headers()
+        request.wfile.write(self.models[path])
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +65,7 @@ def hub(
             with tarfile.open(fileobj=packed, mode="w:gz") as tar:
                 tar.add(folder, arcname=".")
             running.models[path] = packed.getvalue()
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def check_finds_people(model: object, num_people: int) -> None:
@@ -94,9 +80,9 @@ def check_finds_people(model: object, num_people: int) -> None:
 @pytest.mark.parametrize("path", PUBLISHED)
 def test_an_address_finds_its_card(hub: Hub, path: str) -> None:
     card, _, num_people = PUBLISHED[path]
-    model = vl.load_model(hub.address(path))
+    model = vl.load_model(hub.at(path))
     assert (model.name, model.backend) == (card, "tfhub")
-    assert hub.address(path) in model.title
+    assert hub.at(path) in model.title
     check_finds_people(model, num_people)
 
 
@@ -124,7 +110,7 @@ def test_what_names_no_card_is_told_how_to(
 ) -> None:
     path = "/someone/keypoints/1"
     hub.models[path] = hub.models["/google/movenet/singlepose/thunder/3"]
-    address = hub.address(path)
+    address = hub.at(path)
     with pytest.raises(OptionError, match=rf"{address} does not say.*card='movenet-lightning'"):
         vl.load_model(address)
     check_finds_people(vl.load_model(address, card="movenet-thunder"), 1)
