@@ -355,8 +355,8 @@ def _text(value: object, what: str) -> str:
     return text
 
 
-def _is_missing(value: object) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or value != value
+def _is_missing(value: Any) -> bool:
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
 def _seconds(value: object, what: str) -> float | None:

@@ -13,10 +13,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import gzip
 import importlib
 import io
 import json
 import os
+import re
 import resource
 import select
 import subprocess
@@ -76,10 +78,13 @@ Random = np.random.Generator
 
 def mutated(data: bytes, target: Target, random: Random) -> bytes:
     """Return a file with one to four damages, none of which is certain to change a byte."""
-    if target.suffix == ".keras" and random.integers(4) == 0:
+    if target.suffix in (".keras", ".pt", ".pth") and random.integers(4) == 0:
         return _number(_flip(data, random), random)
-    if target.suffix in (".keras", ".zip"):
+    # PyTorch's older files are pickles.
+    if target.suffix in (".keras", ".pt", ".pth", ".zip") and zipfile.is_zipfile(io.BytesIO(data)):
         return _in_zip(data, random)
+    if target.suffix == ".tgz" and random.integers(4):
+        return gzip.compress(_damaged(gzip.decompress(data), "", random, is_text=False), mtime=0)
     return _damaged(data, target.suffix, random, is_text=target.is_text)
 
 
@@ -88,6 +93,10 @@ def _damaged(data: bytes, suffix: str, random: Random, *, is_text: bool) -> byte
         return _in_table(data, random)
     if suffix == ".safetensors" and random.integers(2):
         return _in_header(data, random)
+    if suffix == ".npy" and random.integers(4):
+        return _in_array(data, random)
+    if suffix == ".npz" and random.integers(4):
+        return _in_zip(data, random)
     kinds = [_flip, _number, _number, _small, _small, _cut, _move]
     if suffix == ".mp4":
         kinds += [_box] * 5
@@ -274,7 +283,10 @@ def _in_zip(data: bytes, random: Random) -> bytes:
     """Damage a file in an archive, under a right checksum; or take it away, or empty it."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    chosen = sorted(files)[int(random.integers(len(files)))]
+    # A file of PyTorch's says in one of hundreds what the others are.
+    pickles = [name for name in files if name.endswith(".pkl")]
+    among = pickles if pickles and random.integers(2) else sorted(files)
+    chosen = among[int(random.integers(len(among)))]
     match int(random.integers(12)):
         case 0:
             del files[chosen]
@@ -289,6 +301,19 @@ def _in_zip(data: bytes, random: Random) -> bytes:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name), content)  # which bears no time of its own
     return out.getvalue()
+
+
+def _in_array(data: bytes, random: Random) -> bytes:
+    """Change what an array file says of itself, or the JSON that its bytes are."""
+    end = 10 + int.from_bytes(data[8:10], "little")  # numpy.lib.format, version 1.0
+    head, body = data[10:end], data[end:]
+    if body[:1] == b"{":
+        body = (_value, _value, _digit)[int(random.integers(3))](body, random)
+        head = head.rstrip()
+        head = re.sub(rb"\((\d+),\)", b"(%d,)" % len(body), head)
+    else:
+        head = (_digit, _word, _flip)[int(random.integers(3))](head, random)
+    return data[:8] + len(head).to_bytes(4, "little")[:2] + head + body
 
 
 def _value(data: bytes, random: Random) -> bytes:

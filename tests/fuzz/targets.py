@@ -6,7 +6,9 @@ workers of a group load only what the group needs.
 
 from __future__ import annotations
 
+import io
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -183,6 +185,101 @@ def _transformers(folder: Path) -> None:
     videomae(folder)
 
 
+def _kept_parts(folder: Path) -> None:
+    """Write what is kept of a long video of which two parts are done."""
+    import vidlab as vl
+    from vidlab.inference import Carried
+    from vidlab.many.checkpoints import Checkpoint, Checkpoints
+    from vidlab.many.store import Fingerprint, Store
+
+    folder.mkdir()
+    state = {"sum": np.ones((1, 3), np.float32), "past": [np.zeros(4), None], "count": 2}
+    carried = Carried(
+        next_frame=12, state=state, waiting=((11, 0.4, np.zeros((4, 6, 3), np.uint8)),),
+        num_unseen=1, num_until_full=0,
+    )  # fmt: skip
+    for part in range(2):
+        answers = vl.Predictions(
+            video="a", model="m", backend="torch", title="torch:m", labels=vl.LabelMap(LABELS),
+            frame_index=np.arange(6) + 6 * part, time_seconds=np.arange(6) / 5 + part,
+            logits=np.zeros((6, len(LABELS)), np.float32),
+        )  # fmt: skip
+        checkpoint = Checkpoint(
+            fingerprint=Fingerprint(size_bytes=3, mtime_ns=4, sha256="00" * 32),
+            made_with="{}", seconds=0.5, num_parts=part + 1, carried=(carried,),
+        )  # fmt: skip
+        Checkpoints(Store(folder)).write("a", checkpoint, [answers])
+
+
+def _keypoints(path: Path) -> None:
+    from vidlab.pose import Poses, write_coco
+
+    with tempfile.TemporaryDirectory() as place:
+        kept = Path(place) / "poses.parquet"
+        _poses(kept)
+        write_coco(Poses.load(kept), path)
+
+
+def _marks(path: Path) -> None:
+    """Write segments of two videos, as an Annotator keeps them."""
+    rows = [(_MARKED, 0.0, 0.5, "squat"), (_MARKED, 0.5, "", "한국어"), ("b.mp4", "", "", "a, b")]
+    lines = ["video,start_seconds,end_seconds,label,by"]
+    lines += [f'{video},{start},{end},"{label}",me' for video, start, end, label in rows]
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _table(path: Path) -> None:
+    """Write a table that has the columns of all kinds that people hand in."""
+    import pandas as pd
+
+    pd.DataFrame(
+        {
+            "video": [str(_MARKED)] * 4, "start_seconds": [0.0, 0.2, 0.4, 0.6],
+            "end_seconds": [0.2, 0.4, 0.6, 0.8], "label": [*LABELS, "squat"],
+            "model": ["m"] * 4, "predicted": ["squat"] * 4, "probability": [0.5, 0.25, 1.0, 0.0],
+            "frame_index": [0, 1, 2, 3], "person": [0, 0, 1, 1],
+            "x_px": [1.0] * 4, "y_px": [2.0] * 4, "width_px": [3.0] * 4, "height_px": [4.0] * 4,
+            "confidence": [0.5] * 4, "keypoint": ["nose", "left_eye", "nose", "left_eye"],
+        }
+    ).to_parquet(path, index=False)  # fmt: skip
+
+
+def _archive(path: Path) -> None:
+    with tarfile.open(path, "w:gz") as archive:
+        for name in ("saved_model.pb", "variables/variables.index", "a" * 120):
+            entry = tarfile.TarInfo(name)
+            entry.size = 700
+            archive.addfile(entry, io.BytesIO(bytes(range(70)) * 10))
+
+
+def _picture(path: Path) -> None:
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def _pytorch(**how: bool) -> Callable[[Path], object]:
+    def make(path: Path) -> None:
+        import torch
+
+        from vidlab.models.convert import load_safetensors
+
+        torch.save(load_safetensors(_XS.with_suffix(".safetensors")).state_dict(), path, **how)
+
+    return make
+
+
+def _torchvision(path: Path) -> None:
+    import torch
+
+    from vidlab.core.dependencies import require
+
+    models = require("torchvision.models", why="a file of weights")
+    torch.manual_seed(0)
+    torch.save(models.get_model(_TORCHVISION, num_classes=5).state_dict(), path)
+
+
 def _onnx_stream(path: Path) -> None:
     import vidlab as vl
 
@@ -305,15 +402,15 @@ def read_rules(path: Path) -> None:
         str(parse_rule(line))
 
 
-def read_model(backend: str) -> Callable[[Path], None]:
-    """Return what loads weights with a backend and answers one picture, or one clip."""
+def read_model(backend: str, known: str | None = None) -> Callable[[Path], None]:
+    """Return what loads weights with a backend, and a card, and answers a picture or a clip."""
 
     def read(path: Path) -> None:
         import vidlab as vl
 
         # No card knows a damaged file by its checksum; a LiteRT file says enough of itself.
         cards = {"keras": "stickactions-pictures", "litert": None, "transformers": None}
-        card = cards.get(backend, "stickactions-xs-stream")
+        card = known or cards.get(backend, "stickactions-xs-stream")
         model = vl.load_model(path, backend=backend, card=card, num_threads=1)
         size = model.preprocessing
         frames = np.zeros((1, size.height_px, size.width_px, 3), np.float32)
@@ -403,6 +500,124 @@ def convert(path: Path) -> None:
     carry_over(path, path.with_suffix(".safetensors"))
 
 
+def convert_pickle(path: Path) -> None:
+    from safetensors import safe_open
+
+    from vidlab.models.convert import convert as carry_over
+    from vidlab.models.movinet import MovinetConfig
+
+    with safe_open(_XS.with_suffix(".safetensors"), framework="pt") as stream:
+        config = MovinetConfig.from_json(stream.metadata()["config"])
+    carry_over(path, path.with_suffix(".safetensors"), config=config, weights_only=True)
+
+
+def read_torchvision(path: Path) -> None:
+    import vidlab as vl
+
+    card = vl.ModelCard(
+        name=_TORCHVISION, title="Squeeze", family="torchvision", kind="frame", layout="BCHW",
+        preprocessing=vl.Preprocessing(height_px=64, width_px=64),
+    )  # fmt: skip
+    model = vl.load_model(path, backend="torch", card=card, num_threads=1)
+    model.step(np.ones((1, 64, 64, 3), np.float32), model.init_state())
+
+
+def read_keypoints(path: Path) -> None:
+    from vidlab.pose import from_coco
+
+    from_coco(path).table.describe()
+
+
+def read_marks(path: Path) -> None:
+    """Read an Annotator's file, and write into it."""
+    import vidlab as vl
+    from vidlab.widgets.segments import SegmentFile
+
+    with vl.Video(_MARKED) as video:
+        file = SegmentFile(path, video)
+        file.write([*file.read(), (0.1, 0.2, "new")])
+
+
+def read_table(path: Path) -> None:
+    """Hand a table to all that takes one, where pandas can read it at all."""
+    import pandas as pd
+
+    from vidlab import clips
+    from vidlab.core.errors import DatasetError, VidlabError
+    from vidlab.many.listing import list_videos
+    from vidlab.sharing.segments import read_segments as read_shared
+    from vidlab.widgets.annotations import read_boxes, read_truth
+    from vidlab.widgets.curves import read_curves
+    from vidlab.widgets.keypoints import read_keypoints as read_points
+    from vidlab.widgets.quiz_questions import read_clips
+
+    try:
+        table = pd.read_parquet(path)
+        table.to_dict()  # texts that are none are found as they are looked at
+    except Exception as error:  # pandas' own matter
+        raise DatasetError("pandas cannot read it") from error
+    boxes = ["frame_index", "x_px", "y_px", "width_px", "height_px", "label", "person"]
+    points = ["frame_index", "person", "keypoint", "x_px", "y_px", "confidence"]
+    refused = []
+    for read in (
+        clips.read_segments,
+        lambda table: list_videos(table[:1]),
+        read_shared,
+        lambda table: read_truth(table, video=_MARKED.name),
+        lambda table: read_clips(table, None),
+        lambda table: read_boxes(table.filter(boxes)),
+        lambda table: read_curves(table.filter(["frame_index", "person", "x_px", "confidence"])),
+        lambda table: read_points(table.filter(points), None),
+    ):
+        try:
+            read(table)
+        except VidlabError as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+
+
+def read_archive(path: Path) -> None:
+    """Unpack an archive: whatever it holds, nothing lies outside the folder."""
+    from vidlab.models.archives import unpack
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "inside"
+        try:
+            unpack(path, folder, what="The archive")
+        finally:
+            assert {each.name for each in Path(place).iterdir()} <= {"inside"}
+
+
+def read_picture(path: Path) -> None:
+    """Take a picture as a page's camera sends it."""
+    import threading
+
+    from vidlab.live.sources import PushedSource
+
+    source = PushedSource()
+    source.push(path.read_bytes(), time_seconds=0.0)
+    source.end()
+    for picture in source.pictures(threading.Event(), lambda *words: None):
+        picture.make_rgb().mean()
+
+
+def _go_on_with_parts(folder: Path) -> None:
+    """Do what a worker does first; what is damaged is nothing, and no error."""
+    from vidlab.core.errors import PredictionsError
+    from vidlab.many.checkpoints import Checkpoints
+    from vidlab.many.store import Store
+
+    checkpoints = Checkpoints(Store(folder))
+    try:
+        kept = checkpoints.read("a")
+    except Exception as error:
+        raise AssertionError("a damaged checkpoint is as none") from error
+    if kept is None:
+        raise PredictionsError("begun anew")
+    checkpoints.answers("a", min(kept.num_parts, 3), model=0)
+
+
 # What people look at in a run's folder, and in a recording's.
 _RUN_LOOKS = (
     lambda folder: repr(_open_run(folder)),
@@ -430,6 +645,8 @@ _RUN_MODELS = ("first", "second")
 _XS = WEIGHTS / "stickactions-xs-stream"
 _LITERT = Path(f"{_XS}-int8.tflite")
 _PICTURES = WEIGHTS / "stickactions-pictures"
+_MARKED = ROOT / "data" / "waving_hand.mp4"
+_TORCHVISION = "squeezenet1_1"  # the least to write, of those with a classifier's bias at the end
 _RULES = (
     "squat >= 0.7 for 2 s\nwalking >= 0.5, then squat >= 0.6 for 1 s within 5 s\n"
     '"a, then b" >= .5e0 every 3 s'
@@ -464,6 +681,22 @@ TARGETS = (
            _of_folder(read_model("tfhub")), share=1),
     Target("run", "light", ".zip", _folder(_run), _of_folder(*_RUN_LOOKS), share=3),
     Target("recording", "light", ".zip", _folder(_recording), _of_folder(*_RECORDING_LOOKS)),
+    Target("kept parts", "light", ".zip", _folder(_kept_parts), _of_folder(_go_on_with_parts)),
+    Target("keypoints", "light", ".json", _keypoints, read_keypoints),
+    Target("marks", "light", ".csv", _marks, read_marks, is_text=True),
+    Target("table", "light", ".parquet", _table, read_table),
+    Target("archive", "light", ".tgz", _archive, read_archive),
+    *(Target(f"picture as {suffix[1:]}", "light", suffix, _picture, read_picture, share=1)
+      for suffix in (".jpg", ".png", ".webp")),
+    Target("pytorch", "models", ".pt", _pytorch(), convert_pickle, share=1),
+    Target("old pytorch", "models", ".pt", _pytorch(_use_new_zipfile_serialization=False),
+           convert_pickle, share=1),
+    Target("torchvision", "models", ".pth", _torchvision, read_torchvision, share=1),
+    Target("pictures", "models", ".safetensors", _copy(_PICTURES.with_suffix(".safetensors")),
+           read_model("torch", "stickactions-pictures"), share=1),
+    Target("converted savedmodel", "savedmodel", ".zip",
+           _folder(lambda folder: shutil.copytree(f"{_XS}-savedmodel", folder)),
+           _of_folder(convert, lambda folder: convert(folder / "variables")), share=1),
     Target("checkpoint", "models", ".safetensors", _checkpoint, read_checkpoint, share=1),
     Target("transformers", "transformers", ".zip", _folder(_transformers),
            _of_folder(read_model("transformers")), share=1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -16,21 +18,28 @@ from typing import Any
 
 import mutate
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from planted_faults import GROWTH_BYTES
 from targets import TARGETS, WEIGHTS, Target, read_model
 
 import vidlab as vl
+from vidlab.clips import read_segments
 from vidlab.core.errors import (
     LabelMapError,
     ModelError,
+    OptionError,
     PredictionsError,
     VideoDecodeError,
+    VidlabError,
     WeightsError,
 )
+from vidlab.many.listing import list_videos
 from vidlab.models import trial
 from vidlab.video.index import FrameIndex
+from vidlab.widgets.annotations import read_boxes
+from vidlab.widgets.quiz_questions import read_clips
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +139,20 @@ def test_a_file_that_ends_the_process_is_refused(
     read(path)
     _with(monkeypatch, harm)
     read(path)  # tried once already
+
+
+@pytest.mark.parametrize("name", ["pytorch", "old pytorch", "torchvision"])
+def test_a_pickle_that_ends_the_process_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = _unpinned(name, tmp_path)
+    monkeypatch.setattr(trial, "_survived", set())
+    monkeypatch.setitem(trial._IMPORTS, "PyTorch", "import os")  # it takes seconds
+    with monkeypatch.context() as patched:
+        _with(patched, "os.abort()")
+        with pytest.raises(VidlabError, match="made to do harm: PyTorch ended with status -6"):
+            read(path)
+    read(path)
 
 
 def test_a_pinned_litert_file_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,6 +282,63 @@ def test_damaged_recordings_are_refused(
 ) -> None:
     with pytest.raises(PredictionsError):
         _named("recording").read(_changed("recording", tmp_path, file, change))
+
+
+def _npz(old_text: bytes = b"", new_text: bytes = b"", **fields: object) -> Callable[..., bytes]:
+    """Return what changes the first array's file, and fields of it as the directory tells them."""
+
+    def changed(data: bytes) -> bytes:
+        out = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+            for each in old.infolist():
+                new.writestr(each.filename, old.read(each).replace(old_text, new_text))
+            for name, value in fields.items():
+                setattr(new.infolist()[0], name, value)
+        return out.getvalue()
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"", lambda data: data[:-9],
+        _npz(b"\x93NUMPY", b"\x07NUMPY", compress_type=zipfile.ZIP_DEFLATED),
+        _npz(b"\x93NUMPY\1\0", b"\x09\x04\5\0\xff\xff\xff\xff", compress_type=zipfile.ZIP_LZMA),
+        _npz(compress_type=97), _npz(flag_bits=1), _npz(header_offset=1_000_000),
+        # What NumPy takes for Python.
+        _npz(b"{'descr'", b"if 1:\n  x\n {'descr'"), _npz(b"'shape': (", b"'shape': [("),
+    ],
+    ids=["empty", "cut", "deflate", "lzma", "method", "encrypted", "away", "indented", "bracket"],
+)  # fmt: skip
+def test_damaged_checkpoints_of_long_videos_are_as_none(
+    change: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    with pytest.raises(PredictionsError, match="begun anew"):
+        _named("kept parts").read(_changed("kept parts", tmp_path, "checkpoint.npz", change))
+
+
+def test_lists_in_a_table_of_videos_are_kept_as_text() -> None:
+    """As a Parquet file gives them: arrays."""
+    table = pd.DataFrame({"video": ["a.mp4"], "tags": [np.array(["x", "y"])], "one": [np.ones(1)]})
+    (listed,) = list_videos(table)
+    assert listed.columns == {"tags": "['x' 'y']", "one": "[1.]"}
+
+
+@pytest.mark.parametrize("value", [[], ["x", "y"], [1.0], [[1.0], [2.0, 3.0]]])
+@pytest.mark.parametrize("column", ["video", "start_seconds", "label"])
+def test_lists_in_a_table_of_clips_are_text_or_refused(column: str, value: list[Any]) -> None:
+    row: dict[str, Any] = {"video": "a.mp4", "start_seconds": 0.0, "end_seconds": 1.0, "label": "x"}
+    found = np.empty(1, object)
+    found[0] = np.array(value, object)
+    table = pd.DataFrame([row]).assign(**{column: found})
+    for read in (read_segments, lambda table: read_clips(table, None)):
+        with contextlib.suppress(VidlabError):
+            read(table)
+    if column == "label":
+        boxes = {"frame_index": 0, "x_px": 0, "y_px": 0, "width_px": 1, "height_px": 1}
+        with pytest.raises(OptionError, match="'label' must hold single values"):
+            read_boxes(table[["label"]].assign(**boxes))
 
 
 def test_a_video_of_which_no_frame_can_be_decoded_is_refused(

@@ -150,6 +150,32 @@ def test_a_damaged_checkpoint_is_told(tiny: Model, folder: Path, tmp_path: Path)
     assert len(fit(tiny, folder, tmp_path, resume=False).history) == 1
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"run": 3},
+        {"progress": None},
+        {"progress": {"epoch": 1, "unheard": 2}},
+        {"progress": {"is_finished": 1}},
+        {"progress": {"history": 7}},
+        {"scaler": []},
+        {"tensors": "best"},
+        {"tensors": "module"},
+    ],
+)
+def test_what_no_run_wrote_is_told(
+    changes: dict[str, Any], tiny: Model, folder: Path, done: Path, tmp_path: Path
+) -> None:
+    tensors, record = checkpoint.read(done / "checkpoint.safetensors")
+    if "scaler" in changes or changes.get("tensors") == "module":
+        record["progress"] |= {"epoch": 0, "is_finished": False}
+    missing = str(changes.pop("tensors", ""))
+    kept = {name: value for name, value in tensors.items() if not missing or missing not in name}
+    checkpoint.write(tmp_path / "checkpoint.safetensors", kept, record | changes)
+    with pytest.raises(CheckpointError, match="resume=False"):
+        fit(tiny, folder, tmp_path)
+
+
 def test_a_place_that_cannot_be_written_is_told_first(tiny: Model, folder: Path, tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match="Cannot write"):

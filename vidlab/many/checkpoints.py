@@ -13,8 +13,11 @@ a model carries is arrays, and JSON that says how they lie in its state.
 from __future__ import annotations
 
 import json
+import lzma
 import shutil
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +34,13 @@ from vidlab.models.base import State
 from vidlab.predictions import Predictions
 
 _FORMAT = "vidlab.checkpoint/1"
+
+# What zipfile raises over a damaged file, NumPy over a header, and whatever reads what is in it.
+_DAMAGE = (
+    OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, MemoryError, SyntaxError,
+    tokenize.TokenError, ArithmeticError, AttributeError, LookupError, RuntimeError,
+    TypeError, ValueError,
+)  # fmt: skip
 
 _Arrays = list[NDArray[Any]]
 
@@ -72,10 +82,7 @@ class Checkpoints:
         """Return how far a video is done, or None where nothing usable is kept of it."""
         try:
             return _checkpoint_of(_arrays_in(self._file(video)))
-        # Whatever is wrong with it: the video is begun anew, and it is replaced.
-        except (OSError, zipfile.BadZipFile, EOFError, MemoryError, ArithmeticError):
-            return None
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        except _DAMAGE:  # the video is begun anew, and it is replaced
             return None
 
     def write(self, video: str, checkpoint: Checkpoint, answers: Sequence[Predictions]) -> None:

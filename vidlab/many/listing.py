@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vidlab.clips import VIDEO_SUFFIXES
@@ -152,8 +153,8 @@ def _absolute(path: str | os.PathLike[str]) -> str:
 
 def _plain(value: Any) -> Any:
     """Return a table's value as JSON can keep it."""
-    if hasattr(value, "item"):
-        value = value.item()  # NumPy's numbers
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, (bool, int, str)):
         return value
     if pd.api.types.is_scalar(value) and pd.isna(value):

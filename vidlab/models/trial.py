@@ -6,6 +6,9 @@ that was in it. Of 1,334 damaged ONNX files 5 did the same to OpenCV. So a file 
 card of vidlab pins is opened and run once, on zeros, where that harms nobody. It costs a quarter of
 a second, once for each content in a process.
 
+A pickle of PyTorch's is unpacked there and not run, at the cost of importing PyTorch: its names may
+be such that looking one up takes for ever.
+
 What ends the process for zeros is found, and most does: shapes, types and indices do not hang on
 the picture. What a particular picture alone brings about is not.
 """
@@ -32,7 +35,7 @@ _WALL_SECONDS = 120
 # A LiteRT file holds 2 GB at most; what is computed with is a few times that for no known model.
 _MEMORY_BYTES = 8 << 30
 
-Runtime = Literal["LiteRT", "OpenCV"]
+Runtime = Literal["LiteRT", "OpenCV", "PyTorch"]
 
 # Read whole by the other process, which imports nothing of vidlab. What Python can say is said when
 # the file is opened here; all that counts is whether the process lives.
@@ -44,17 +47,39 @@ try:
 except ImportError:  # Windows has no such limits
     pass
 else:
-    for kind, most in (("RLIMIT_CORE", 0), ("RLIMIT_CPU", sys.argv[2]), ("RLIMIT_AS", sys.argv[3])):
+    used, reserved = resource.getrusage(resource.RUSAGE_SELF), 0
+    try:
+        with open("/proc/self/statm") as sizes:
+            reserved = int(sizes.read().split()[0]) * resource.getpagesize()
+    except OSError:  # no Linux
+        pass
+    for kind, most in (
+        ("RLIMIT_CORE", 0),
+        ("RLIMIT_CPU", int(used.ru_utime + used.ru_stime) + 1 + int(sys.argv[2])),
+        ("RLIMIT_AS", reserved + int(sys.argv[3])),
+    ):
         try:
-            resource.setrlimit(getattr(resource, kind), (int(most), int(most)))
+            resource.setrlimit(getattr(resource, kind), (most, most))
         except (ValueError, OSError):  # it is lower already, or the system cannot
             pass
 """
 
+# Before the limits, which are for what the file does.
+_IMPORTING = """
+try:
+    {}
+except ImportError:
+    raise SystemExit from None
+"""
+_IMPORTS: dict[Runtime, str] = {
+    "LiteRT": "from ai_edge_litert.interpreter import Interpreter",
+    "OpenCV": "import cv2, numpy",
+    "PyTorch": "import torch",
+}
+
 _OPENINGS: dict[Runtime, str] = {
     "LiteRT": """
 try:
-    from ai_edge_litert.interpreter import Interpreter
     interpreter = Interpreter(model_path=path, num_threads=1)
     interpreter.allocate_tensors()
     for each in interpreter.get_input_details():
@@ -67,11 +92,16 @@ except Exception:
 """,
     "OpenCV": """
 try:
-    import cv2, numpy
     cv2.setNumThreads(1)
     network = cv2.dnn.readNetFromONNX(path)
     network.setInput(numpy.zeros(shape, numpy.float32))
     network.forward()
+except Exception:
+    pass
+""",
+    "PyTorch": """
+try:
+    torch.load(path, map_location="cpu", weights_only=True)
 except Exception:
     pass
 """,
@@ -117,10 +147,11 @@ def _is_pinned(content: str) -> bool:
 def _death_of(path: Path, runtime: Runtime, shape: Sequence[int]) -> str:
     """Return how a process that opened the file came to its end; nothing where it lived."""
     search = os.pathsep.join(each for each in sys.path if each)
-    limits = [str(CPU_SECONDS), str(_MEMORY_BYTES)]
+    limits = [str(CPU_SECONDS), str(_MEMORY_BYTES + 2 * path.stat().st_size)]
+    program = _IMPORTING.format(_IMPORTS[runtime]) + _PROGRAM + _OPENINGS[runtime]
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", _PROGRAM + _OPENINGS[runtime], str(path), *limits,
+            [sys.executable, "-P", "-c", program, str(path), *limits,
              json.dumps([int(size) for size in shape])],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": search}, timeout=_WALL_SECONDS, check=False,

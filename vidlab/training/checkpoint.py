@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,21 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if told != _FORMAT:
         raise _unusable(path, f"its format is {told!r}, expected {_FORMAT!r}")
     return tensors, record
+
+
+@contextmanager
+def going_on(path: Path | None) -> Iterator[None]:
+    """Go on with what was read from a checkpoint.
+
+    Raises:
+        CheckpointError: What it holds is of another form than a run writes.
+    """
+    try:
+        yield
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if path is None:
+            raise
+        raise _unusable(path, f"no run goes on with what it holds: {error!r:.300}") from error
 
 
 def optimizer_tensors(optimizer: optim.Optimizer) -> dict[str, Tensor]:

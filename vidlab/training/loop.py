@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,22 @@ class Progress:
     stopped: str | None = None
     problems: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def kept_in(cls, record: Mapping[str, Any]) -> Progress:
+        """Return the one that a checkpoint's record holds.
+
+        Raises:
+            LookupError: It holds none.
+            TypeError: It holds something else.
+        """
+        kept, blank = cls(**record["progress"]), cls()
+        for each in fields(cls):
+            value, usual = getattr(kept, each.name), getattr(blank, each.name)
+            expected = (str, type(None)) if usual is None else (type(usual),)
+            if type(value) not in expected:
+                raise TypeError(f"{each.name} is {value!r:.80}")
+        return kept
+
 
 class Loop:
     """Trains a learner.
@@ -104,7 +120,7 @@ class Loop:
 
     def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self.progress = Progress(**record["progress"])
+        self.progress = Progress.kept_in(record)
         self._best = checkpoint.starting_with("best", tensors)
         if not self.progress.is_finished:
             module = self._learner.module

@@ -84,7 +84,8 @@ class Run:
             identity = self._identity()
             tensors, record = self._kept(_CHECKPOINT, identity)
             network = self._network()
-            progress = Progress(**record["progress"]) if record else Progress()
+            with checkpoint.going_on(self._path(_CHECKPOINT)):
+                progress = Progress.kept_in(record) if record else Progress()
             best = checkpoint.starting_with("best", tensors)
             if not progress.is_finished:
                 shown = monitor(show=self.progress, out=self.out)
@@ -97,10 +98,12 @@ class Run:
                     checkpoint_seconds=self.checkpoint_seconds,
                 )
                 if record:
-                    loop.restore(tensors, record)
+                    with checkpoint.going_on(self._path(_CHECKPOINT)):
+                        loop.restore(tensors, record)
                 loop.go()
                 progress, best = loop.progress, loop.best
-            self._trained(network).load_state_dict(best)
+            with checkpoint.going_on(self._path(_CHECKPOINT)):
+                self._trained(network).load_state_dict(best)
             result = self._result(network.cpu().eval(), progress)
             if self.out is not None and progress.is_finished:
                 (self.out / _FEATURES).unlink(missing_ok=True)
@@ -186,12 +189,13 @@ class Run:
         if path is not None and len(kept) > num_kept:
             checkpoint.write(path, kept, {"run": identity})
         task.check_enough(lost)
-        views = {index: _numbered(kept, f"view.{index}") for index in task.training}
-        answers = [
-            (features, int(ids[0]))
-            for index in task.validation
-            for features, ids in _numbered(kept, f"answer.{index}")
-        ]
+        with checkpoint.going_on(path):
+            views = {index: _numbered(kept, f"view.{index}") for index in task.training}
+            answers = [
+                (features, int(ids[0]))
+                for index in task.validation
+                for features, ids in _numbered(kept, f"answer.{index}")
+            ]
         return views, answers
 
     # ---- files -----------------------------------------------------------------------------
@@ -236,7 +240,8 @@ class Run:
         if path is None or not path.is_file():
             return {}, {}
         tensors, record = checkpoint.read(path)
-        changes = _changes(record["run"], identity)
+        with checkpoint.going_on(path):
+            changes = _changes(record["run"], identity)
         if changes:
             raise CheckpointError(
                 f"{str(path.parent)!r} holds a run that was started otherwise: "
@@ -244,10 +249,12 @@ class Run:
                 "both, or resume=False to start anew and replace it."
             )
         if name == _CHECKPOINT:
-            done = f"{len(record['progress']['history'])} of {self.task.options.epochs} epochs"
+            with checkpoint.going_on(path):
+                progress = Progress.kept_in(record)
+            done = f"{len(progress.history)} of {self.task.options.epochs} epochs"
             say(
                 f"the run in {path.parent} is at its end; this is what came of it"
-                if record["progress"]["is_finished"]
+                if progress.is_finished
                 else f"going on with the run in {path.parent}, of which {done} were done"
             )
         return tensors, record

@@ -280,7 +280,8 @@ def _read_table(table: pd.DataFrame) -> tuple[list[Clip], list[str | None], list
 
 def _none_or(value: Any) -> Any:
     """Return a cell's value, None where it is empty."""
-    if value is None or value != value or str(value) in ("", "<NA>", "NaT"):
+    is_list = isinstance(value, np.ndarray)  # as Parquet files have them
+    if value is None or (not is_list and value != value) or str(value) in ("", "<NA>", "NaT"):
         return None
     return value
 

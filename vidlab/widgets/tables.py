@@ -109,10 +109,19 @@ def confidence(table: pd.DataFrame, what: str) -> NDArray[np.float64]:
 
 
 def codes(column: pd.Series[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Return a number for each value, -1 where there is none, and the values."""
+    """Return a number for each value, -1 where there is none, and the values.
+
+    Raises:
+        OptionError: There are lists among them.
+    """
     import pandas as pd
 
-    codes, names = pd.factorize(column, use_na_sentinel=True)
+    try:
+        codes, names = pd.factorize(column, use_na_sentinel=True)
+    except TypeError as error:  # of what cannot be looked up
+        raise OptionError(
+            f"The column {str(column.name)!r} must hold single values, such as texts; {error}."
+        ) from error
     return codes.astype(np.int64), tuple(str(name) for name in names)
 
 

@@ -21,6 +21,7 @@ from vidlab.models.base import FrameModel, Model, State
 from vidlab.models.card import ModelCard, cards
 from vidlab.models.lookup import Found, content_hash, find
 from vidlab.models.opening import Opening
+from vidlab.models.pickles import read_pickle
 from vidlab.models.pose.base import PoseModel
 from vidlab.models.pose.keypoint_rcnn import KeypointRCNN
 from vidlab.models.pose.opening import about_poses
@@ -205,7 +206,6 @@ def _open_torchvision(opening: Opening) -> TorchArrayModel | PoseModel:
     """Open a checkpoint of one of torchvision's models, which the card names."""
     card = opening.known_card()
     opening.check_kind(card, "clip", "frame", "pose")
-    torch = require("torch", why="the torch backend")
     models = require("torchvision.models", why=f"{card.name}, a model of torchvision's")
     builder = card.name.replace("-", "_")
     if card.family != "torchvision" or builder not in models.list_models():
@@ -213,22 +213,31 @@ def _open_torchvision(opening: Opening) -> TorchArrayModel | PoseModel:
             f"{opening.path.name} holds tensors only, and {card.name} is no model of torchvision's "
             "that would say what to do with them. Build the network and pass it to load_model."
         )
+    state = read_pickle(opening.path)
     try:
-        state = torch.load(opening.path, map_location="cpu", weights_only=True)
-        *_, last = state.values()  # the classifier's bias
-        # A detector's builder would download its backbone, which is in the file as well.
-        changes: dict[str, Any] = {"num_classes": len(last)}
         if card.kind == "pose":
-            changes = {"weights_backbone": None}
-        network = models.get_model(builder, weights=None, **changes)
+            # A detector's builder would download its backbone, which is in the file as well.
+            network = models.get_model(builder, weights=None, weights_backbone=None)
+        else:
+            network = _classifier(models.get_model, builder, state)
         network.load_state_dict(state)
-    except Exception as error:  # pickle, zipfile and torch raise what they like
+    except Exception as error:  # torch and torchvision raise what they like
         raise WeightsError(
             f"{str(opening.path)!r} does not hold the weights of torchvision's {builder}: {error}"
         ) from error
     if card.kind == "pose":
         return _wrap_detector(network, opening, card)
     return wrap_module(network, opening)
+
+
+def _classifier(get_model: Callable[..., Any], builder: str, state: dict[str, Any]) -> Any:
+    """Return a network of as many classes as weights have, which fit it."""
+    torch = require("torch", why="the torch backend")
+    *_, bias = state.values()
+    with torch.device("meta"):  # where a bias of millions, of no weights, takes no memory
+        blank = get_model(builder, weights=None, num_classes=len(bias))
+    blank.load_state_dict(state, assign=True)
+    return get_model(builder, weights=None, num_classes=len(bias))
 
 
 def _wrap_detector(network: Any, opening: Opening, card: ModelCard) -> PoseModel:

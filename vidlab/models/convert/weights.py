@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +31,7 @@ from vidlab.models.frame_cnn import ARCHITECTURE, FrameCNN
 from vidlab.models.lookup import content_hash
 from vidlab.models.movinet.network import MoViNet
 from vidlab.models.movinet.spec import MovinetConfig
+from vidlab.models.pickles import read_pickle
 
 _HALVES = (torch.float16, torch.bfloat16)
 _FORMAT = {"format": "vidlab", "format_version": "1"}
@@ -296,22 +296,11 @@ def _read_pickle(
             'config=MovinetConfig.official("a0", "stream").'
         )
     try:
-        loaded: Any = torch.load(source, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler raises anything, even on harmless damage
-        raise ConversionError(
-            f"{str(source)!r} is damaged, or holds more than weights: "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
-        ) from error
-    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
-        loaded = loaded["state_dict"]
-    if not isinstance(loaded, dict) or not all(isinstance(v, Tensor) for v in loaded.values()):
-        raise ConversionError(f"{str(source)!r} is not the state_dict() of a vidlab MoViNet.")
-    state = {
-        str(name): value
-        for name, value in loaded.items()
-        if not str(name).endswith("num_batches_tracked")
-    }
-    try:
+        state = {
+            name: value
+            for name, value in read_pickle(source).items()
+            if not name.endswith("num_batches_tracked")
+        }
         _check_state(config, state, repr(str(source)))
     except WeightsError as error:
         raise ConversionError(str(error)) from error
