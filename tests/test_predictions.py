@@ -146,6 +146,24 @@ def test_csv_is_the_table(tmp_path: Path) -> None:
     assert read["label"].tolist() == preds.table["label"].tolist()
 
 
+def test_a_name_that_is_no_utf8_is_kept_and_escaped_where_it_is_written(tmp_path: Path) -> None:
+    name, escaped = "caf\udce9.mp4", "caf\\udce9.mp4"
+    found = make(np.eye(4, dtype=np.float32), video=name, made_by={"video": {"name": name}})
+    assert found.video == name
+    for each in (found, make(np.empty((0, 4), np.float32), video=name)):
+        assert f"on {escaped}" in repr(each)
+    for kind in ("heatmap", "timeline"):
+        ax = found.plot(kind=kind)
+        assert ax.get_title() == f"torch:m (float) on {escaped}"
+        ax.figure.savefig(tmp_path / "chart.png")
+    found.save(tmp_path / "found.parquet")
+    loaded = vl.Predictions.load(tmp_path / "found.parquet")
+    assert loaded.video == escaped
+    assert loaded.made_by == found.made_by
+    found.save(tmp_path / "found.csv")
+    assert set(pd.read_csv(tmp_path / "found.csv")["video"]) == {escaped}
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "p.parquet"
     make(np.zeros((2, 4), np.float32)).save(path)

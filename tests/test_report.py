@@ -79,6 +79,18 @@ def test_text_is_escaped(comparison: vl.Comparison, tmp_path: Path) -> None:
     assert "a & <b>.mp4" in page.text
 
 
+def test_a_name_that_is_no_utf8_is_escaped(comparison: vl.Comparison, tmp_path: Path) -> None:
+    name = "caf\udce9.mp4"
+    for each in comparison.predictions:
+        each.video = name
+    assert comparison.video is not None
+    video = vl.Video(comparison.video.source, name=name)
+    renamed = vl.Comparison(comparison.predictions, video=video)
+    assert "on caf\\udce9.mp4: 10 frames" in repr(renamed)
+    page = Page(write_report(renamed, tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "caf\\udce9.mp4" in page.text
+
+
 def test_labels_may_be_in_korean(comparison: vl.Comparison, tmp_path: Path) -> None:
     english = vl.LabelMap([HOSTILE, "carving ice", "waving hand"])
     said = [each._with(each.probabilities, labels=english) for each in comparison.predictions]

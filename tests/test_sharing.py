@@ -272,6 +272,18 @@ def test_json_lines_keep_empty_answers_clips_and_names_that_are_no_utf8(tmp_path
     assert [each["top"] for each in read] == [[], []]
 
 
+def test_other_files_escape_names_that_are_no_utf8(tmp_path: Path) -> None:
+    about = {"video": {"fps": 30.0}}
+    one = said(4, 4, 0, video=os.fsdecode(b"caf\xe9.mp4"), made_by=about)
+    assert set(to_segments(one)["video"]) == {"caf\\udce9.mp4"}
+    save_vtt(one, tmp_path / "a.vtt")
+    save_label_studio(one, tmp_path / "a.json")
+    (task,) = json.loads((tmp_path / "a.json").read_bytes())
+    assert task["data"]["name"] == "caf\\udce9.mp4"
+    save_fiftyone(one, tmp_path / "b.json")
+    assert "caf\\udce9" in json.loads((tmp_path / "b.json").read_bytes())["labels"]
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("old")

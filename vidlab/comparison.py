@@ -14,7 +14,7 @@ from vidlab.core.console import display_bundle
 from vidlab.core.errors import OptionError, PredictionsError
 from vidlab.core.label_bridge import LabelBridge
 from vidlab.core.labels import LabelMap
-from vidlab.core.naming import shortest_names
+from vidlab.core.naming import printable, shortest_names
 from vidlab.core.probabilities import jensen_shannon
 from vidlab.inference import Rate, Source, as_video, run
 from vidlab.models.base import LoadedModel, Model, check_model
@@ -363,7 +363,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         share = f"{self._agree().mean():.1%}" if len(self) else "none"
-        return (
+        return printable(
             f"<Comparison of {', '.join(self.names)} on {self.predictions[0].video}: "
             f"{len(self)} frames, agree on {share}, {len(self.disagreements())} disagreements>"
         )

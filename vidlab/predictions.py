@@ -331,9 +331,9 @@ class Predictions:
     def __repr__(self) -> str:
         state = "" if self.complete else f", stopped: {self.stopped}"
         if not len(self):
-            return f"<Predictions of {self.title} on {self.video}: no frames{state}>"
+            return printable(f"<Predictions of {self.title} on {self.video}: no frames{state}>")
         last = self.top1().iloc[-1]
-        return (
+        return printable(
             f"<Predictions of {self.title} on {self.video}: {len(self)} frames, last "
             f"{last['label']!r} {last['probability']:.3f}{state}>"
         )

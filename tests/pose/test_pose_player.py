@@ -115,3 +115,12 @@ def test_what_stays_in_a_notebook_shows_skeletons(path: Path) -> None:
     assert shown != hidden
     assert "No predictions yet" not in shown + hidden
     assert "No predictions yet" in kept_html(vl.Player(path))
+
+
+def test_a_file_whose_name_is_no_utf8_plays_with_its_poses(path: Path, tmp_path: Path) -> None:
+    file = path.rename(path.with_name("caf\udce9.mp4"))
+    player = vl.Player(file, keypoints=poses_on(file))
+    assert "caf\\udce9.mp4" in repr(player)
+    assert "caf\\udce9.mp4" in kept_html(player)
+    player.save_html(tmp_path / "page.html")
+    assert "<title>caf\\udce9.mp4 · vidlab" in (tmp_path / "page.html").read_text("utf-8")

@@ -76,6 +76,29 @@ def test_coco_goes_out_and_comes_in(tmp_path: Path) -> None:
         pose.from_coco(tmp_path / "none.json")
 
 
+def test_a_name_that_is_no_utf8_is_kept_and_escaped_where_it_is_written(tmp_path: Path) -> None:
+    name, escaped = "caf\udce9.mp4", "caf\\udce9.mp4"
+    found = poses_of(some(3), video=name, made_by={"video": {"name": name}})
+    assert found.video == name
+    assert found.replaced(title="smooth").video == name
+    assert repr(found).startswith(f"<Poses of b:m on {escaped}: 3 frames")
+    ax = found.plot()
+    assert ax.get_title() == f"b:m on {escaped}"
+    ax.figure.savefig(tmp_path / "chart.png")
+    found.save(tmp_path / "poses.csv")
+    found.save(tmp_path / "poses.parquet")
+    loaded = pose.Poses.load(tmp_path / "poses.parquet")
+    assert loaded.video == escaped
+    assert loaded.made_by == found.made_by
+    # As JSON calls it, which finds the file again.
+    path = pose.write_coco(found, tmp_path / "coco.json")
+    truth = json.loads(path.read_bytes())
+    assert pose.from_coco(path).video == name
+    for each in (found, loaded):
+        assert len(pose.results_for(each, truth)) == 3
+        assert len(pose.annotations_for(each, truth)["images"]) == 3
+
+
 def test_arrays_that_do_not_fit_are_refused() -> None:
     with pytest.raises(PredictionsError, match="twice on the same frame"):
         poses_of(some(2), rows=[0, 0])

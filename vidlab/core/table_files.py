@@ -104,7 +104,9 @@ def _write_parquet(stream: Any, arrow: pa.Table, header: Mapping[str, Any]) -> N
     import pyarrow.parquet as pq
 
     metadata = dict(arrow.schema.metadata or {})
-    metadata[_HEADER] = json.dumps(header, ensure_ascii=False).encode()
+    # What is no Unicode in a file's name becomes what JSON calls it, too.
+    text = json.dumps(header, ensure_ascii=False)
+    metadata[_HEADER] = text.encode(errors="backslashreplace")
     pq.write_table(
         arrow.replace_schema_metadata(metadata),
         stream,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vidlab.core.dependencies import require
 from vidlab.core.fonts import font_path
+from vidlab.core.naming import printable
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -49,12 +50,12 @@ def shown(text: str, *, columns: int = 28) -> str:
     """Return a text as a chart takes it: on one line, not too long, no formula.
 
     Args:
-        text: Any; a label may hold anything.
+        text: Any; a label may hold anything, and a file's name what is no Unicode.
         columns: How wide it may be. Letters such as Hangul count as two
             (Unicode Standard Annex 11). A longer text has an ellipsis within, as it is often
             the end that tells one model from another.
     """
-    line = " ".join(text.split())
+    line = " ".join(printable(text).split())
     if _columns(line) > columns:
         tail = _start(line[::-1], (columns - 1) // 3)[::-1].lstrip()
         line = f"{_start(line, columns - 1 - _columns(tail)).rstrip()}…{tail}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from vidlab.core.errors import DatasetError, PredictionsError
 from vidlab.core.files import as_path, atomic_write
+from vidlab.core.naming import printable
 from vidlab.core.skeletons import SKELETONS
 from vidlab.pose.poses import Poses, check_poses
 
@@ -94,7 +95,7 @@ def annotations_for(poses: Poses, truth: Mapping[str, Any]) -> dict[str, Any]:
         OptionError: They are no poses.
     """
     check_poses(poses)
-    looked_at = {f"{poses.video}#{frame}" for frame in poses.frame_index.tolist()}
+    looked_at = {f"{printable(poses.video)}#{frame}" for frame in poses.frame_index.tolist()}
     images = [each for each in truth.get("images", ()) if _name(each) in looked_at]
     if not images:
         raise DatasetError(f"The annotations have no image of {poses.video}.")
@@ -223,8 +224,8 @@ def _numbers(people: list[Mapping[str, Any]], rows: np.ndarray) -> np.ndarray:
 
 
 def _name(image: Mapping[str, Any]) -> str:
-    """Return ``VIDEO#FRAME`` without folders before it."""
-    return str(image["file_name"]).rpartition("/")[2]
+    """Return ``VIDEO#FRAME`` without folders before it, escaped as in poses that were loaded."""
+    return printable(str(image["file_name"])).rpartition("/")[2]
 
 
 def _frame(image: Mapping[str, Any]) -> int:

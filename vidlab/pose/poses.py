@@ -74,9 +74,9 @@ class Poses:
         made_by: Mapping[str, Any] | None = None,
         stopped: str | None = None,
     ) -> None:
-        self.video, self.model, self.backend, self.title = map(
-            printable, (video, model, backend, title)
-        )
+        # A file's name may be no Unicode; it is escaped only where text has to be written.
+        self.video = video
+        self.model, self.backend, self.title = map(printable, (model, backend, title))
         self.skeleton = skeleton
         self.width_px = width_px
         self.height_px = height_px
@@ -225,7 +225,9 @@ class Poses:
         state = "" if self.complete else f", stopped: {self.stopped}"
         people = f"{self.num_people} {'person' if self.num_people == 1 else 'people'}"
         of = f" ({said})" if (said := self.made_by.get("people")) else ""
-        return f"<Poses of {self.title} on {self.video}: {len(self)} frames, {people}{of}{state}>"
+        return printable(
+            f"<Poses of {self.title} on {self.video}: {len(self)} frames, {people}{of}{state}>"
+        )
 
     # ------------------------------------------------------------ files
 
@@ -251,6 +253,7 @@ class Poses:
             count = len(skeleton)
             frames = np.asarray(header.pop("frame_index"), dtype=np.int64)
             return cls(
+                video=printable(header.pop("video")),
                 skeleton=skeleton,
                 frame_index=frames,
                 row=np.searchsorted(frames, arrow["frame_index"].to_numpy()[::count]),
@@ -270,8 +273,8 @@ class Poses:
             "time_seconds": self.time_seconds.tolist(),
             "latency_seconds": self.latency_seconds.tolist(),
         }
-        plain = "video", "model", "backend", "title", "width_px", "height_px", "made_by", "stopped"
-        header |= {name: getattr(self, name) for name in plain}
+        plain = "model", "backend", "title", "width_px", "height_px", "made_by", "stopped"
+        header |= {"video": printable(self.video)} | {name: getattr(self, name) for name in plain}
         return arrow, header
 
 

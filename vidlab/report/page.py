@@ -83,7 +83,7 @@ def write_page(path: str | os.PathLike[str], render: Callable[..., str], *, max_
     html = render(max_mb=max_mb)
     try:
         with atomic_write(target) as stream:
-            stream.write(html.encode("utf-8"))
+            stream.write(html.encode(errors="backslashreplace"))
     except OSError as error:
         raise OptionError(f"Cannot write {str(target)!r}: {error}.") from error
     return target
@@ -101,7 +101,7 @@ def page(parts: Sequence[str], *, title: str, players: Sequence[Player], max_mb:
     Raises:
         OptionError: A player does not fit, however small its pictures.
     """
-    rest = len(assemble(parts, [], title=title).encode())
+    rest = len(assemble(parts, [], title=title).encode(errors="backslashreplace"))
     kept: list[str] = []
     left = int(max_mb * 1e6) - rest
     for number, player in enumerate(players):

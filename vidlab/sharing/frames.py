@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from vidlab.core.errors import OptionError
+from vidlab.core.naming import printable
 from vidlab.core.numbers import is_number
 from vidlab.sharing.segments import Segment, as_predictions
 
@@ -67,7 +68,7 @@ def _known_rates(given: object) -> dict[str, object]:
     rates = {}
     for each in as_predictions(given):
         about = each.made_by.get("video")
-        rates[each.video] = about.get("fps") if isinstance(about, Mapping) else None
+        rates[printable(each.video)] = about.get("fps") if isinstance(about, Mapping) else None
     return rates
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidlab.core.errors import OptionError, PredictionsError, did_you_mean
+from vidlab.core.naming import printable
 from vidlab.core.numbers import is_number
 from vidlab.predictions import Predictions
 
@@ -115,7 +116,7 @@ def _runs(
     for run in np.split(rows, np.flatnonzero(breaks) + 1):
         if len(run):  # of no rows, split makes one empty run
             yield Segment(
-                video=predictions.video,
+                video=printable(predictions.video),
                 model=predictions.title,
                 start_seconds=float(starts[run[0]]),
                 end_seconds=float(ends[run[-1]]),

@@ -101,13 +101,13 @@ def save_html(player: Player, path: str | os.PathLike[str], *, max_mb: float) ->
         title = player.video.name
         return document(body, kept, title=title, style=_STYLE, language=language)
 
-    rest = len(page("", [""]).encode())
+    rest = len(page("", [""]).encode(errors="backslashreplace"))
     kept, movie = _fitted(player, num_bytes=int(max_mb * 1e6) - rest - _NOTE_BYTES, max_mb=max_mb)
     note = texts["kept" if movie.facts["how"] == "direct" else "encoded"].format(
         width=movie.facts["coded_width"], height=movie.facts["coded_height"],
         why=movie.facts["why"],
     )  # fmt: skip
-    html = page(note, [kept]).encode()
+    html = page(note, [kept]).encode(errors="backslashreplace")
     try:
         with atomic_write(target) as stream:
             stream.write(html)
@@ -306,7 +306,8 @@ def document(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data: blob:; \
-media-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline' data:">
+media-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline' data:; \
+require-trusted-types-for 'script'">
 <title>{escape(title)} · vidlab</title>
 <style>{base.style()}</style>
 <style>{style}</style>

@@ -33,6 +33,7 @@ import traitlets
 from vidlab.comparison import Comparison
 from vidlab.core.errors import OptionError, VideoError, WidgetError, refuse_unknown
 from vidlab.core.label_names import check_language, translated
+from vidlab.core.naming import printable
 from vidlab.predictions import TABLE_COLUMNS, Predictions
 from vidlab.video import Video
 from vidlab.widgets import kept, links
@@ -322,7 +323,7 @@ class Player(Widget):
     def _describe(self) -> dict[str, Any]:
         top_k = min([self._top_k, *(len(each.labels) for each in self.predictions)])
         return {
-            "name": self.video.name,
+            "name": printable(self.video.name),
             "width": self.video.width,
             "height": self.video.height,
             "has_audio": self.video.has_audio,
@@ -713,7 +714,7 @@ class Player(Widget):
     def __repr__(self) -> str:
         said = "; ".join(_last_answer(each) for each in self.predictions)
         size = f"{self.video.width}x{self.video.height}"
-        return f"<Player of {self.video.name}, {size}{': ' if said else ''}{said}>"
+        return printable(f"<Player of {self.video.name}, {size}{': ' if said else ''}{said}>")
 
     def _come_back(self) -> None:
         self._tell_model_id()
