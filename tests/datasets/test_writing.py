@@ -113,6 +113,11 @@ def test_a_failure_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert files == [NAMES[0]]
 
 
+def test_a_log_file_gets_no_bar(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_stick_actions(tmp_path, seeds=[22], **OPTIONS | {"progress": True})
+    assert capsys.readouterr().err == ""
+
+
 def test_tables_of_an_earlier_call_do_not_outlive_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

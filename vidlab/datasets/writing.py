@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
+from vidlab.core.console import progress as progress_bar
 from vidlab.core.errors import OptionError
 from vidlab.core.files import as_path, atomic_write, check_writable
 from vidlab.core.skeletons import COCO_17
@@ -71,7 +71,9 @@ def write_stick_actions(
         (root / table).unlink(missing_ok=True)  # those of an earlier call say nothing of these
     coco = CocoKeypoints()
     tables: list[pd.DataFrame] = []
-    with tqdm(total=len(seeds) + num_sequences, unit="video", disable=not progress) as bar:
+    with progress_bar(
+        total=len(seeds) + num_sequences, desc="drawing", unit="video", disable=not progress
+    ) as bar:
 
         def keep(name: str, clip: StickClip) -> None:
             write_video(root / name, clip)

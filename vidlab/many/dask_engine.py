@@ -90,6 +90,7 @@ def run_on_dask(
     if not tasks:
         return
     with _connected(client, min(num_workers, len(tasks)), resources) as connected:
+        _check_connection(connected)
         # One small task that all others need: Dask brings it to each worker once.
         content = connected.submit(bytes, pickle.dumps(job), pure=False)
         same: dict[str, Any] = {
@@ -113,15 +114,27 @@ def run_on_dask(
                 future.release()
                 if outcome.num_parts_left:
                     task = replace(task, goes_on=True)
+                    _check_connection(connected)
                     again = connected.submit(_answer, task, key=_key(), priority=1, **same)
                     waiting[again.key] = again, task
                     completed.add(again)
-                    if connected.status != "running":
-                        # Ordered from nobody, it would be waited for for ever.
-                        raise ClusterError(_LOST)
+                    # Ordered from nobody, it would be waited for for ever.
+                    _check_connection(connected)
                 yield outcome
         finally:
-            connected.cancel([content, *(future for future, _ in waiting.values())])
+            # A client that has looked for the scheduler for too long closes itself.
+            if connected.status != "closed":
+                connected.cancel([content, *(future for future, _ in waiting.values())])
+
+
+def _check_connection(client: Client) -> None:
+    """Refuse a client that has no scheduler any more.
+
+    Raises:
+        ClusterError: It has none.
+    """
+    if client.status != "running":
+        raise ClusterError(_LOST)
 
 
 def _key() -> str:
