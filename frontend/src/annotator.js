@@ -98,6 +98,7 @@ export class Annotator {
     ]);
     view.follow("_annotation", () => this.hear());
     view.follow("_begun", () => this.showBegun());
+    view.undo.push(view.session.channel.onEnd(() => this.showSaved()));
     this.hear();
   }
 
@@ -443,14 +444,17 @@ export class Annotator {
 
   showSaved() {
     const { texts, kept, refused } = this;
+    const { hasEnded } = this.view.session.channel;
     const isWaiting = this.num_unsaved > 0;
     this.element.dataset["saved"] = isWaiting ? "waiting" : refused ? "failed" : "saved";
     const isEmpty = this.segments.length === 0;
     if (isWaiting) this.saySaved(texts.saving);
     else if (refused) this.saySaved(texts.notSaved);
     else this.saySaved(isEmpty ? texts.savedTo(kept.file) : texts.savedIn(kept.file), kept.path);
-    this.error.hidden = this.again.hidden = isWaiting || !refused;
-    if (!isWaiting && this.error.textContent !== refused) this.error.textContent = refused;
+    this.error.hidden = isWaiting || !refused;
+    this.again.hidden = this.error.hidden || hasEnded;
+    const problem = refused && hasEnded ? texts.kernelEnded.unsaved : refused;
+    if (!isWaiting && this.error.textContent !== problem) this.error.textContent = problem;
     this.undoButton.setAttribute("aria-disabled", String(!this.history.past.length));
     this.redoButton.setAttribute("aria-disabled", String(!this.history.future.length));
   }

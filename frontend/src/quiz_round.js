@@ -36,7 +36,13 @@ export const SURE = ["guess", "think", "sure"];
  * @property {[number, number, number][]} earlier  attempts: which, clips that count, right ones
  */
 
-/** @typedef {{num: number, models: {title: string, letter: string}[], is_kept: boolean}} QuizInfo  is_kept: answers go into a file at once */
+/**
+ * @typedef {object} QuizInfo  as the kernel tells it
+ * @property {number} num  of clips
+ * @property {{title: string, letter: string}[]} models
+ * @property {boolean} is_kept    answers go into a file at once
+ * @property {string} [model_id]  the widget's id, as its kept output names it
+ */
 
 /**
  * The clips on which the learner is right and a model wrong, or the other way round.

@@ -9,7 +9,8 @@
 /** @import { QuizInfo, QuizState, Sure, Told } from "./quiz_round.js" */
 import { CancelledError, Channel } from "./channel.js";
 import { h } from "./dom.js";
-import { sayKernelEnded } from "./kernel.js";
+import { hideKept } from "./kept.js";
+import { KernelEndedError, sayKernelEnded } from "./kernel.js";
 import { isControlsOwn } from "./keys.js";
 import { aligned, sentence } from "./numbers.js";
 import { QuizClip } from "./quiz_clip.js";
@@ -62,10 +63,8 @@ export class QuizView {
     window.addEventListener("keydown", this.onKey, true);
     model.on("change:_state", this.obey);
     this.obey();
-    this.channel.onEnd(() => {
-      const { quiz, unkeptQuiz } = this.texts.kernelEnded;
-      sayKernelEnded(this.root, this.info.is_kept ? quiz : unkeptQuiz);
-    });
+    this.showKept = hideKept(this.info.model_id);
+    this.channel.onEnd(() => this.end());
   }
 
   /** @returns {QuizState} */
@@ -207,7 +206,9 @@ export class QuizView {
       if (content.problem) this.showProblem(content.problem);
       else this.showChoices(content.choices);
     } catch (error) {
-      if (!(error instanceof CancelledError)) waiting.textContent = sentence(error);
+      // Where it was the kernel's end, the clip's place says so.
+      if (error instanceof KernelEndedError) waiting.remove();
+      else if (!(error instanceof CancelledError)) waiting.textContent = sentence(error);
     }
   }
 
@@ -332,6 +333,18 @@ export class QuizView {
 
   // ------------------------------------------------------------ keys, and the end
 
+  /** The kernel has ended: nothing can be answered any more, but a clip that is there still plays. */
+  end() {
+    const { quiz, unkeptQuiz } = this.texts.kernelEnded;
+    sayKernelEnded(this.root, this.info.is_kept ? quiz : unkeptQuiz);
+    const hadFocus = this.root.contains(document.activeElement);
+    /** @type {NodeListOf<HTMLButtonElement | HTMLFieldSetElement | HTMLInputElement>} */
+    const useless = this.place.querySelectorAll("fieldset, .vl-field, .vl-quiz-main");
+    for (const each of useless) each.disabled = true;
+    // What is disabled loses the focus, and the next key would be the notebook's.
+    if (hadFocus) this.root.focus({ preventScroll: true });
+  }
+
   /** @param {KeyboardEvent} event */
   onKey(event) {
     const target = event.composedPath()[0];
@@ -364,6 +377,7 @@ export class QuizView {
     this.model.off("change:_state", this.obey);
     this.leave();
     this.channel.close();
+    this.showKept();
     this.root.remove();
   }
 }

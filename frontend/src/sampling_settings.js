@@ -28,6 +28,7 @@ import { aligned, lastAtMost } from "./numbers.js";
  * @property {DataView} times
  * @property {DataView[]} bands
  * @property {{times: DataView, probabilities: DataView}[]} runs
+ * @property {string} [model_id]  the widget's id, as its kept output names it
  */
 
 /** @typedef {{low: Float32Array, median: Float32Array, high: Float32Array}} Band  at each of the times */

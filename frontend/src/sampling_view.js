@@ -9,6 +9,7 @@
 /** @import { Model } from "./types.js" */
 /** @import { Choice, SamplingInfo, Setting } from "./sampling_settings.js" */
 import { h } from "./dom.js";
+import { hideKept } from "./kept.js";
 import { sayKernelEnded, whenKernelEnds } from "./kernel.js";
 import { isControlsOwn } from "./keys.js";
 import { chip } from "./marks.js";
@@ -64,6 +65,7 @@ export class SamplingView {
     window.addEventListener("keydown", this.onKey, true);
     model.on("change:_setting", this.show);
     model.on("change:label", this.show);
+    this.showKept = hideKept(this.info.model_id);
     this.forgetKernel = whenKernelEnds(model, () =>
       sayKernelEnded(this.root, this.texts.kernelEnded.sampling),
     );
@@ -438,6 +440,7 @@ export class SamplingView {
     this.model.off("change:_setting", this.show);
     this.model.off("change:label", this.show);
     this.forgetKernel();
+    this.showKept();
     this.chart.close();
     if (this.address) URL.revokeObjectURL(this.address);
     this.root.remove();

@@ -127,6 +127,8 @@ const ENGLISH = {
       "The kernel has ended. What was loaded can still be watched; run this cell again for the rest.",
     annotator: (/** @type {string} */ file) =>
       `The kernel has ended. What was saved until then is in ${file}; nothing more is saved. Run this cell again to go on.`,
+    unsaved:
+      "What is not saved is lost when this page is closed or the cell is run again: note the times below that you still need.",
     live: "The kernel has ended: nothing is looked at any more. Run this cell again, and press Start.",
     recorded: (/** @type {string} */ folder) =>
       `What was recorded until then is kept: vl.Recording(${folder}).`,
@@ -525,6 +527,8 @@ const KOREAN = {
       "커널이 종료되었습니다. 불러온 부분은 계속 볼 수 있습니다. 나머지를 보려면 이 셀을 다시 실행하십시오.",
     annotator: (file) =>
       `커널이 종료되었습니다. 그때까지 저장한 것은 ${file}에 있고, 이제부터는 저장되지 않습니다. 이어서 하려면 이 셀을 다시 실행하십시오.`,
+    unsaved:
+      "저장되지 않은 것은 이 페이지를 닫거나 셀을 다시 실행하면 사라집니다. 필요한 시각을 아래 목록에서 적어 두십시오.",
     live: "커널이 종료되어 더 이상 예측하지 않습니다. 이 셀을 다시 실행하고 시작을 누르십시오.",
     recorded: (folder) => `그때까지 기록한 것은 남아 있습니다: vl.Recording(${folder})`,
     gallery:

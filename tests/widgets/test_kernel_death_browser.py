@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Locator, expect
 from synthetic import make_video
 
 import vidlab as vl
+from vidlab.core.label_names import translated
 
 pytestmark = pytest.mark.browser
 
@@ -25,6 +26,9 @@ ARTIFACTS = Path(__file__).resolve().parents[1] / "_artifacts"
 TIMEOUT_MS = 60_000
 NUM_VIDEOS = 40
 LAST_FRAME = 1499  # a minute: far more than a page loads ahead
+
+# What Jupyter says in the place of a widget that no kernel knows.
+NO_WIDGET = re.compile("Loading widget|model not found")
 
 PREPARE = "import os, vidlab as vl\nos.environ.pop('VIDLAB_QUIET', None)"
 
@@ -83,6 +87,8 @@ class Doomed:
         ARTIFACTS.mkdir(exist_ok=True)
         for theme in ("Light", "Dark"):
             self.notebook.set_theme(f"JupyterLab {theme}")
+            # While a theme comes, Jupyter lays its splash over the page, and lets it fade.
+            expect(self.notebook.page.locator("#jupyterlab-splash")).to_have_count(0)
             for index in outputs:
                 self.notebook.output(index).screenshot(
                     path=ARTIFACTS / f"kernel-{name}-{index}-{theme}.png"
@@ -210,7 +216,12 @@ def test_players(
     annotator.press("1")
     annotator.press("ArrowRight")
     annotator.press("1")
-    expect(annotator).to_contain_text("not saved")
+    expect(annotator).to_contain_text("2 segments · not saved")
+    expect(annotator).to_contain_text(
+        "What is not saved is lost when this page is closed or the cell is run again: note the "
+        "times below that you still need."
+    )
+    expect(annotator.get_by_role("button", name="Try again")).to_be_hidden()
     assert barriers(notebook.page, ".jp-OutputArea .vidlab-player") == []
     each.picture("players", 2, 3, 4)
     # Opened again there is what is kept beside each player, and nothing that waits.
@@ -378,3 +389,162 @@ def test_run(lab: Lab, doomed: Callable[[Lab, str, list[str]], Doomed], tmp_path
     assert output.locator(".jp-OutputArea-child").count() <= 4
     assert {path: path.stat().st_mtime_ns for path in done} == done
     each.picture("run-ended", 1)
+
+
+def test_quiz(lab: Lab, doomed: Callable[[Lab, str, list[str]], Doomed], tmp_path: Path) -> None:
+    scores = tmp_path / "scores.csv"
+    squat, waving = (str(vl.sample_videos()[name]) for name in ("squat", "waving_hand"))
+    each = doomed(
+        lab,
+        "quiz.ipynb",
+        [
+            PREPARE,
+            f"""vl.Quiz([{squat!r}, {waving!r}], truth=["squat", "waving hand"],
+                choices=["squat", "waving hand"], scores={str(scores)!r})""",
+            f"""vl.Quiz({squat!r}, truth="squat", choices=["squat", "lunge"], locale="ko")""",
+            # One whose clips are as slow to come as can be, and what its model says of them.
+            f"""import threading
+from vidlab.widgets.quiz_questions import Clip
+Clip.opened = lambda *_: threading.Event().wait()
+model = vl.load_model("stickactions-xs-stream", backend="litert")
+vl.Quiz({squat!r}, model, name="Mina")""",
+        ],
+    )
+    notebook = each.notebook
+    quiz, korean, waiting = (notebook.output(index).locator(".vidlab-quiz") for index in (1, 2, 3))
+    # One answer is committed, and the second clip plays; the Korean quiz asks for a name.
+    each.run_cell(1)
+    each.run_cell(2)
+    quiz.get_by_role("textbox", name="Your name").fill("Mina")
+    quiz.get_by_role("button", name="Begin").click()
+    quiz.get_by_role("radio", name="squat").check()
+    quiz.get_by_role("button", name="Commit").click()
+    expect(quiz.locator(".vl-quiz-verdict")).to_have_text("✓Right. It is: squat.")
+    quiz.get_by_role("button", name="Next").click()
+    picture = quiz.get_by_role("img", name="The clip, without sound")
+    expect(picture).to_be_visible()
+    quiz.get_by_role("radio", name="waving hand").check()
+    each.run_cell(3)
+    expect(waiting).to_contain_text("thinking")
+    each.kill()
+    expect(ended(quiz)).to_have_text(
+        "The kernel has ended. Every committed answer is kept: run this cell again, give the same "
+        "name, and you go on where you were."
+    )
+    expect(ended(korean)).to_have_text(
+        "커널이 종료되어 답이 사라졌습니다. 파일(scores=)에 저장하지 않았기 때문입니다. "
+        "이 셀을 다시 실행하면 처음부터 시작합니다."
+    )
+    expect(ended(waiting)).to_contain_text("The kernel has ended, and the answers with it")
+    # Nothing waits any more, nothing can be answered, and it is all still to be seen.
+    expect(waiting.locator(".vl-quiz-screen")).to_have_text(
+        "The kernel has ended. Run this cell again."
+    )
+    expect(waiting.locator(".vl-quiz-side")).to_be_empty()
+    for root, control in ((quiz, "Commit"), (korean, "시작")):
+        expect(root.get_by_role("button", name=control)).to_be_disabled()
+    expect(korean.get_by_role("textbox")).to_be_disabled()
+    expect(quiz.get_by_role("radio", name="waving hand")).to_be_checked()
+    for radio in quiz.get_by_role("radio").all():
+        expect(radio).to_be_disabled()
+    # The clip plays on until it is paused.
+    shown = picture.get_attribute("src")
+    expect(picture).not_to_have_attribute("src", str(shown))
+    quiz.get_by_role("button", name="Pause").click()
+    expect(quiz.get_by_role("button", name="Play")).to_be_enabled()
+    # A key that would have committed says why it does not, and is not the notebook's.
+    quiz.press("Enter")
+    expect(quiz.locator(".vl-notice")).to_have_text("The kernel has ended. Run this cell again.")
+    assert barriers(notebook.page, ".jp-OutputArea .vidlab-quiz") == []
+    each.picture("quiz", 1, 2, 3)
+    # Opened again, the notebook says where answers are, and none of them.
+    each.reopen()
+    for index, num, words in (
+        (1, "clips: 2", f"whatever became of the kernel: {scores}"),
+        (2, "클립 1개", "답을 파일에 저장하지 않았습니다"),
+        (3, "clips: 1", "scores= was not given"),
+    ):
+        output = each.notebook.output(index)
+        expect(output).to_contain_text(num)
+        expect(output).to_contain_text(words)
+        expect(output).not_to_contain_text(NO_WIDGET, use_inner_text=True)
+    each.picture("quiz-reopened", 1, 2, 3)
+    # The same cell and the same name go on.
+    each.run_cell(0)
+    each.run_cell(1)
+    quiz = each.notebook.output(1).locator(".vidlab-quiz")
+    quiz.get_by_role("textbox", name="Your name").fill("Mina")
+    quiz.get_by_role("button", name="Begin").click()
+    expect(quiz.get_by_role("heading")).to_have_text("Clip 2 of 2")
+    expect(quiz.locator(".vl-quiz-scores")).to_have_text("Mina1/1")
+    expect(quiz.get_by_role("radio", name="waving hand")).to_be_enabled()
+    # By its own rule, which holds in other hosts than Jupyter too.
+    kept = each.notebook.output(1).locator("[data-vidlab-kept]")
+    expect(kept).to_have_css("display", "none")
+
+
+def test_sampling(lab: Lab, doomed: Callable[[Lab, str, list[str]], Doomed]) -> None:
+    film = str(vl.sample_videos()["waving_hand"])
+    each = doomed(
+        lab,
+        "sampling.ipynb",
+        [
+            f"""{PREPARE}
+from vidlab.attribution import sampling_lab
+model = vl.load_model("stickactions-xs-stream", backend="litert")
+options = {{"strides": (5, 10), "phases": (0,), "crops": ("centre", "left"), "progress": False}}
+tried = sampling_lab({film!r}, model, **options)""",
+            "vl.SamplingView(tried)",
+            "vl.SamplingView(tried, labels='ko', locale='ko')",
+        ],
+    )
+    notebook = each.notebook
+    view, korean = (notebook.output(index).locator(".vidlab-sampling") for index in (1, 2))
+    each.run_cell(1)
+    each.run_cell(2)
+    for root in (view, korean):
+        expect(root.get_by_role("radio")).to_have_count(4)
+    each.kill()
+    expect(ended(view)).to_have_text(
+        "The kernel has ended. All that is here still works; run this cell again for Python to "
+        "hear of it."
+    )
+    expect(ended(korean)).to_have_text(
+        "커널이 종료되었습니다. 여기 있는 것은 모두 그대로 쓸 수 있습니다. "
+        "Python과 다시 연결하려면 이 셀을 다시 실행하십시오."
+    )
+    # All that is there does: sliders, cells, the label's band, the values at a time.
+    crop = view.get_by_role("slider", name="Crop", exact=True)
+    crop.press("ArrowRight")
+    expect(crop).to_have_attribute("aria-valuetext", "left")
+    chosen = view.get_by_role("radio", checked=True)
+    expect(chosen).to_have_accessible_name(re.compile("left: "))
+    korean.locator(".vl-sampling-cell").nth(2).click()
+    expect(korean.get_by_role("radio").nth(2)).to_be_checked()
+    expect(korean.locator(".vl-sampling-verdict")).to_contain_text("기본 설정과 레이블이")
+    chart = view.get_by_role("slider", name="Probability over time")
+    chart.press("Home")
+    expect(chart).to_have_attribute("aria-valuetext", re.compile("^00:00.000, this setting "))
+    for root in (view, korean):
+        expect(root.locator(":disabled")).to_have_count(0)
+    assert barriers(notebook.page, ".jp-OutputArea .vidlab-sampling") == []
+    each.picture("sampling", 1, 2)
+    # Opened again, the notebook says what it was about; the cell shows it anew.
+    each.reopen()
+    for index, words, label in (
+        (1, "Settings that say “{}”, as the default one does: ", "waving hand"),
+        (2, "기본 설정과 같은 “{}”입니다", translated("waving hand", "ko")),
+    ):
+        output = each.notebook.output(index)
+        expect(output).to_contain_text(film.rpartition("/")[2])
+        expect(output).to_contain_text(words.format(label))
+        expect(output).not_to_contain_text(NO_WIDGET, use_inner_text=True)
+    each.picture("sampling-reopened", 1, 2)
+    each.run_cell(0)
+    each.run_cell(1)
+    view = each.notebook.output(1).locator(".vidlab-sampling")
+    expect(view.get_by_role("radio")).to_have_count(4)
+    expect(ended(view)).to_have_count(0)
+    # By its own rule, which holds in other hosts than Jupyter too.
+    kept = each.notebook.output(1).locator("[data-vidlab-kept]")
+    expect(kept).to_have_css("display", "none")

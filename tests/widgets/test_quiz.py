@@ -25,6 +25,7 @@ import vidlab as vl
 from vidlab.core.errors import LabelMapError, OptionError, PredictionsError, VidlabError
 from vidlab.evaluation import Evaluation, Study
 from vidlab.widgets import Quiz
+from vidlab.widgets.kept import kept_quiz_html
 from vidlab.widgets.quiz_questions import Answer, draw_choices
 from vidlab.widgets.quiz_scores import Scores
 
@@ -275,6 +276,22 @@ def test_given_choices_are_shown_as_given(start: Start) -> None:
     assert page.choices() == LABELS
 
 
+def test_beside_it_stays_where_answers_are_kept(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_options: shown.append(data))
+    quiz, _ = start(a_table(["squat", "lunge"]), scores=tmp_path / "<b>.csv")
+    quiz.close()  # it comes back as another
+    quiz._ipython_display_()
+    live, copy = shown
+    assert "application/vnd.jupyter.widget-view+json" in live
+    assert f'data-vidlab-kept="{quiz.model_id}"' in copy["text/html"]
+    assert quiz._info["model_id"] == quiz.model_id
+    assert "clips: 2." in copy["text/html"]
+    assert f"{tmp_path}/&lt;b&gt;.csv" in copy["text/html"]
+
+
 # ---- what pages may know ---------------------------------------------------------------------
 
 
@@ -283,7 +300,8 @@ def everything(quiz: Quiz, page: Page) -> bytes:
     data, _ = quiz._repr_mimebundle_()
     state = {name: value for name, value in quiz.get_state().items() if name != "layout"}
     shown = {name: value for name, value in data.items() if "widget-view" not in name}
-    return json.dumps([state, shown, repr(quiz), page.heard[:]], default=repr).encode()
+    left = [state, shown, kept_quiz_html(quiz), repr(quiz), page.heard[:]]
+    return json.dumps(left, default=repr).replace(str(quiz.model_id), "").encode()
 
 
 def test_nothing_that_leaves_the_kernel_depends_on_what_is_right(start: Start) -> None:

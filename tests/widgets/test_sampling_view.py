@@ -8,6 +8,7 @@ import io
 import json
 import weakref
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import pytest
@@ -253,6 +254,20 @@ def test_it_says_what_it_is() -> None:
     assert data["text/plain"] == repr(view)
     assert "application/vnd.jupyter.widget-view+json" in data
     assert view.layout.width == "500px"
+
+
+def test_beside_it_stays_what_it_came_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[dict] = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_options: shown.append(data))
+    view = SamplingView(a_lab((2, 1, 2)))
+    view.close()  # it comes back as another
+    view._ipython_display_()
+    live, kept = shown
+    assert "application/vnd.jupyter.widget-view+json" in live
+    assert f'data-vidlab-kept="{view.model_id}"' in kept["text/html"]
+    assert view._info["model_id"] == view.model_id
+    assert f"“{escape(HTML)}”, as the default one does: 2 of 3." in kept["text/html"]
+    assert "torch:model on a &lt;b&gt;clip&lt;/b&gt;.mp4." in kept["text/html"]
 
 
 def test_closed_it_goes_and_shown_again_it_comes_back() -> None:

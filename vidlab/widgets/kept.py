@@ -21,6 +21,7 @@ from vidlab.core.errors import VideoError
 from vidlab.core.fonts import font_for
 from vidlab.core.images import data_url, jpeg
 from vidlab.core.label_names import translated
+from vidlab.core.naming import printable
 from vidlab.core.palette import PALETTE, ink_on
 from vidlab.core.times import clock
 from vidlab.video.posters import Poster, posters
@@ -29,8 +30,11 @@ from vidlab.widgets.payload import letter_of, top_classes
 
 if TYPE_CHECKING:
     from vidlab.predictions import Predictions
+    from vidlab.widgets.base import Widget
     from vidlab.widgets.live import Live
     from vidlab.widgets.player import Player
+    from vidlab.widgets.quiz_widget import Quiz
+    from vidlab.widgets.sampling_view import SamplingView
 
 _NUM_POSTERS = 8
 _POSTER_HEIGHT_PX = 90
@@ -64,6 +68,11 @@ _TEXTS = {
         "live": "Live: {models} on {source}. Run the cell to go on.",
         "recorded": "What was recorded is kept, whatever became of it: vl.Recording({folder})",
         "unrecorded": "Nothing was recorded: record= was not given.",
+        "quiz": "Quiz, clips: {num}. Run the cell to answer them.",
+        "answers": "Every committed answer is kept, whatever became of the kernel: {file}",
+        "no_answers": "Answers were kept in no file: scores= was not given.",
+        "sampling": "Sampling lab: {title} on {video}. Run the cell to choose settings.",
+        "settings": "Settings that say “{label}”, as the default one does: {count} of {num}.",
     },
     "ko": {
         "about": "{name}, {width} × {height} px. 재생하려면 셀을 실행하세요.",
@@ -82,6 +91,11 @@ _TEXTS = {
         "live": "실시간: {source}, {models}. 이어서 하려면 셀을 실행하세요.",
         "recorded": "기록한 것은 커널이 종료되었어도 남아 있습니다: vl.Recording({folder})",
         "unrecorded": "기록하지 않았습니다(record= 없음).",
+        "quiz": "퀴즈: 클립 {num}개. 풀려면 셀을 실행하세요.",
+        "answers": "제출한 답은 커널이 종료되었어도 남아 있습니다: {file}",
+        "no_answers": "답을 파일에 저장하지 않았습니다(scores= 없음).",
+        "sampling": "샘플링 실험실: {video}에 대한 {title}. 설정을 고르려면 셀을 실행하세요.",
+        "settings": "설정 {num}개 중 {count}개의 답이 기본 설정과 같은 “{label}”입니다.",
     },
 }
 
@@ -98,14 +112,29 @@ def display_with_copy(shown: Any, players: Sequence[Player]) -> None:
         return
     for player in players:
         player._show_poster()
-    copies = "\n".join([_STYLE, *map(kept_html, players)])
-    display_bundle({"text/html": copies})
+    _leave("\n".join(map(kept_html, players)))
 
 
 def display_live(live: Live) -> None:
     """Display a live widget, and beside it where what it saw is kept."""
     if _display_widget(live):
-        display_bundle({"text/html": f"{_STYLE}\n{kept_live_html(live)}"})
+        _leave(kept_live_html(live))
+
+
+def display_quiz(quiz: Quiz) -> None:
+    """Display a quiz, and beside it where committed answers are kept."""
+    if _display_widget(quiz):
+        _leave(kept_quiz_html(quiz))
+
+
+def display_sampling(view: SamplingView) -> None:
+    """Display a sampling view, and beside it what it came to."""
+    if _display_widget(view):
+        _leave(kept_sampling_html(view))
+
+
+def _leave(html: str) -> None:
+    display_bundle({"text/html": f"{_STYLE}\n{html}"})
 
 
 def _display_widget(shown: Any) -> bool:
@@ -124,10 +153,31 @@ def kept_live_html(live: Live) -> str:
     about = texts["live"].format(models=", ".join(live._info["models"]), source=live._info["name"])
     folder = live._info["recording"]
     kept = texts["recorded"].format(folder=folder) if folder else texts["unrecorded"]
-    return (
-        f'<div data-vidlab-kept="{escape(live.model_id or "")}">\n'
-        f"<p>{escape(about)}</p><p>{escape(kept)}</p>\n</div>"
+    return _words_html(live, about, kept)
+
+
+def kept_quiz_html(quiz: Quiz) -> str:
+    """Return how long a quiz is and where answers are kept, which tells none of them."""
+    texts = _TEXTS[quiz.locale or "en"]
+    file = quiz._scores.path
+    answers = texts["answers"].format(file=file) if file else texts["no_answers"]
+    return _words_html(quiz, texts["quiz"].format(num=quiz._info["num"]), answers)
+
+
+def kept_sampling_html(view: SamplingView) -> str:
+    """Return what a sampling view is of, and how many settings say what the default one says."""
+    texts, info = _TEXTS[view.locale or "en"], view._info
+    said = [each["top"][0] for each in info["settings"]]
+    about = texts["sampling"].format(title=info["title"], video=info["video"])
+    settings = texts["settings"].format(
+        label=info["labels"][said[0]]["name"], count=said.count(said[0]), num=len(said)
     )
+    return _words_html(view, about, settings)
+
+
+def _words_html(widget: Widget, *paragraphs: str) -> str:
+    words = "".join(f"<p>{escape(each)}</p>" for each in paragraphs)
+    return f'<div data-vidlab-kept="{escape(widget.model_id or "")}">\n{words}\n</div>'
 
 
 def kept_html(player: Player) -> str:
@@ -141,7 +191,7 @@ def kept_html(player: Player) -> str:
     except VideoError:
         pictures = []  # the file has gone; what was said about it still counts
     about = texts["about"].format(
-        name=player.video.name, width=player.video.width, height=player.video.height
+        name=printable(player.video.name), width=player.video.width, height=player.video.height
     )
     strip = "".join(
         f'<img alt="{escape(texts["strip"].format(time=clock(each.time_seconds)))}" '

@@ -33,6 +33,7 @@ from vidlab.core import table_files
 from vidlab.core.errors import OptionError, VideoError, WidgetError, did_you_mean, refuse_unknown
 from vidlab.core.label_names import check_language, translated
 from vidlab.core.labels import LabelMap
+from vidlab.widgets import kept
 from vidlab.widgets.base import Widget, script, style
 from vidlab.widgets.media.server import failure_of
 from vidlab.widgets.payload import describe_label, letter_of
@@ -201,6 +202,7 @@ class Quiz(Widget):
         }
         options: dict[str, Any] = {} if layout is None else {"layout": layout}
         super().__init__(_info=info, _state=self._describe(), locale=locale, **options)
+        self._tell_model_id()
         self.on_msg(self._receive)
         for number in range(len(self._questions)):
             if number not in self._told:
@@ -607,6 +609,12 @@ class Quiz(Widget):
             self._thinking.close()
             self._reading.close()
         super().close()
+
+    def _come_back(self) -> None:
+        self._tell_model_id()
+
+    def _ipython_display_(self) -> None:
+        kept.display_quiz(self)
 
     def __repr__(self) -> str:
         count = len(self._questions)

@@ -18,6 +18,7 @@ from vidlab.attribution import CROPS, SamplingLab, Setting
 from vidlab.core.errors import OptionError, WidgetError, did_you_mean, refuse_unknown
 from vidlab.core.label_names import check_language, translated
 from vidlab.core.palette import PALETTE
+from vidlab.widgets import kept
 from vidlab.widgets.base import Widget, script, style
 from vidlab.widgets.payload import describe_label
 
@@ -143,6 +144,7 @@ class SamplingView(Widget):
             locale=locale,
             **options,
         )
+        self._tell_model_id()
 
     @traitlets.observe("setting")
     def _tell_setting(self, change: Any) -> None:
@@ -153,6 +155,12 @@ class SamplingView(Widget):
         self.setting = self._lab.settings[change["new"]]
 
     # ---- life --------------------------------------------------------------------------------
+
+    def _come_back(self) -> None:
+        self._tell_model_id()
+
+    def _ipython_display_(self) -> None:
+        kept.display_sampling(self)
 
     def __repr__(self) -> str:
         lab, number = self._lab, self._setting
