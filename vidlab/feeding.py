@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from typing import Any, Protocol
 
@@ -260,7 +261,7 @@ def versions_and_machine() -> dict[str, Any]:
         "versions": {
             "vidlab": vidlab.__version__,
             "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("numpy", "av", "pandas", "pyarrow")},
+            **{name: _version(name) for name in ("numpy", "av", "pandas", "pyarrow")},
         },
         "machine": {
             "system": platform.platform(),
@@ -268,6 +269,11 @@ def versions_and_machine() -> dict[str, Any]:
             "cores": os.cpu_count(),
         },
     }
+
+
+@cache  # each reads a file, and a run of many videos asks for every one of them
+def _version(package: str) -> str:
+    return metadata.version(package)
 
 
 def processor_name() -> str:

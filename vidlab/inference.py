@@ -438,7 +438,8 @@ class StreamRunner(Runner):
             return
         indices, times, pixels = zip(*self._waiting, strict=True)
         begin = time.perf_counter()
-        logits, self._state = self.model.step(np.stack(pixels), self._state)
+        frames = np.stack(pixels) if len(pixels) > 1 else pixels[0][None]
+        logits, self._state = self.model.step(frames, self._state)
         latency = (time.perf_counter() - begin) / len(indices)
         self._waiting.clear()
         self._add(indices, times, latency, logits)

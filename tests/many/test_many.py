@@ -28,7 +28,7 @@ from vidlab.core.errors import ModelError, OptionError, PredictionsError
 from vidlab.many import local
 from vidlab.many.listing import list_videos
 from vidlab.many.store import Fingerprint, Store, identifier
-from vidlab.many.work import Job, Task, Worker
+from vidlab.many.work import Job, Outcome, Task, Worker
 from vidlab.models.reopening import spec_of
 
 MODEL = "stickactions-xs-stream"
@@ -231,6 +231,27 @@ def test_broken_files_are_listed_with_reasons(videos: Path, model, tmp_path: Pat
 
 
 # ---- going on ------------------------------------------------------------------------------------
+
+
+def test_decoding_threads_are_shared_out(
+    videos: Path, model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, given = sorted(videos.iterdir())[:3], []
+
+    def run(tasks: list[Task], job: Job, **options: object) -> Iterator[Outcome]:
+        given.append(job.decoding_threads)
+        yield from ()
+
+    monkeypatch.setattr("vidlab.many.predicting.num_cores", lambda: 8)
+    monkeypatch.setattr("vidlab.many.predicting.run_locally", run)
+    for number, (some, workers) in enumerate([(paths, 2), (paths, 16), (paths[:1], 4)]):
+        out = tmp_path / str(number)
+        vl.predict_many(some, model, out=out, workers=workers, progress=False)
+    assert given == [4, 2, 8]
+    job = Job(folder=str(tmp_path / "0"), names=(), specs=(), decoding_threads=3)
+    video = Worker(job)._opened(Task(video="a", path=str(paths[0])), Fingerprint.of(paths[0]))
+    assert video._opener.decoder().stream.codec_context.thread_count == 3
+    video.close()
 
 
 def test_limits_hold_in_the_workers_too(videos: Path, model, tmp_path: Path) -> None:

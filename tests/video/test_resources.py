@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from synthetic import make_video, read_barcode
 
+from vidlab.core.errors import OptionError
 from vidlab.video import Video
 from vidlab.video.source import Source
 
@@ -122,6 +123,32 @@ def test_thousands_of_frames_take_constant_memory(long_video, measure):
 @needs_proc
 def test_opening_many_videos_leaves_nothing_behind(sample):
     assert in_fresh_process(growth_while_opening, sample("audio").path) < 30e6
+
+
+def threads_while_decoding(path: Path) -> list[int]:
+    """Count the threads that reading starts, of one decoding thread, of two and of as many."""
+    counts = []
+    for asked in (1, 2, None):
+        before = num_threads()
+        with Video(path, num_threads=asked) as video:
+            frames = iter(video)
+            next(frames)
+            counts.append(num_threads() - before)
+            del frames
+    return counts
+
+
+@needs_proc
+def test_threads_that_decode_are_as_many_as_asked_for(sample):
+    one, two, as_many = in_fresh_process(threads_while_decoding, sample("mp4").path)
+    assert (one, two) == (0, 2)
+    assert as_many > 0 or os.cpu_count() == 1
+
+
+@pytest.mark.parametrize("num_threads", [0, -1, True, 1.5, "2"])
+def test_a_wrong_number_of_threads_is_refused(sample, num_threads):
+    with pytest.raises(OptionError, match="num_threads must be a whole number above 0"):
+        Video(sample("mp4").path, num_threads=num_threads)
 
 
 @needs_proc

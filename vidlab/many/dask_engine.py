@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidlab.core.dependencies import require
 from vidlab.core.errors import ClusterError, ModelError, OptionError, VidlabError
-from vidlab.many.work import Job, Outcome, Task, Worker
+from vidlab.many.work import MEMORY_SETTINGS, Job, Outcome, Task, Worker
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -39,14 +39,14 @@ _LOST = (
 
 # A cluster of our own hands out a video at a time, so that a worker's death counts against the
 # video that it was at, and against none that waited there; and tries such a video once more, as
-# the engine of one machine does. Its workers' memory is as other processes': Dask would have glibc
-# give every freed picture back to the system at once, which takes half as much time again.
+# the engine of one machine does.
 _OWN_SETTINGS = {
     "distributed.scheduler.allowed-failures": 1,
     "distributed.scheduler.worker-saturation": 1.0,
-    "distributed.nanny.pre-spawn-environ": dict.fromkeys(
-        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1
-    ),
+    "distributed.nanny.pre-spawn-environ": {
+        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1),
+        **MEMORY_SETTINGS,
+    },
 }
 
 

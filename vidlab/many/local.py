@@ -26,7 +26,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from vidlab.core.errors import ModelError, VidlabError
-from vidlab.many.work import Job, Outcome, Task, Worker
+from vidlab.many.work import MEMORY_SETTINGS, Job, Outcome, Task, Worker
 
 _PROGRAM = "from vidlab.many.local import serve; serve()"
 
@@ -175,6 +175,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            env=MEMORY_SETTINGS | os.environ,
         )
 
     def ask(self, message: bytes, timeout_seconds: float | None) -> dict[str, Any]:

@@ -141,6 +141,11 @@ def predict_many(
         unfinished = [each.video for each in (*known, *waiting)]
         store.keep_parts_of(unfinished)
         tasks = [Task(video=each.video, path=each.path) for each in waiting]
+        if client is None:
+            # The cores are shared out: each process with threads for all of them is slower, and
+            # holds a picture for each.
+            num_busy = max(1, min(num_workers, len(tasks)))
+            job = replace(job, decoding_threads=max(1, num_cores() // num_busy))
         if engine == "dask":
             outcomes = run_on_dask(
                 tasks, job, num_workers=num_workers, client=client, resources=resources

@@ -34,6 +34,7 @@ class Decoder:
     Args:
         source: Where to read.
         max_pixels: Refuse pictures with more pixels than this.
+        num_threads: How many threads decode; None leaves it to FFmpeg.
         is_threaded: Decode several frames at once. Off, the first frame comes sooner.
 
     Raises:
@@ -41,7 +42,14 @@ class Decoder:
         VideoOpenError: It holds no video that can be decoded.
     """
 
-    def __init__(self, source: Source, *, max_pixels: int, is_threaded: bool = True) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        max_pixels: int,
+        num_threads: int | None = None,
+        is_threaded: bool = True,
+    ) -> None:
         # Closing a container while another thread decodes from it would free memory in use.
         self._lock = threading.Lock()
         self._is_closed = False
@@ -61,6 +69,7 @@ class Decoder:
             )
             context.options = {"max_pixels": str(max_pixels)}
             context.thread_type = "AUTO" if is_threaded else "SLICE"
+            context.thread_count = num_threads or 0  # 0: as many as FFmpeg likes
             self.time_base = self.stream.time_base or Fraction(1, 1_000_000)
             self._can_skip = context.codec.canonical_name in _SKIPPING_CODECS
             # A program stream states few timestamps; after a seek FFmpeg fills in other ones.

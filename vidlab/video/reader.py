@@ -25,12 +25,18 @@ class Opener:
 
     source: Source
     max_pixels: int
+    num_threads: int | None
     _open: weakref.WeakSet[Decoder | AudioReader] = field(default_factory=weakref.WeakSet)
     _is_closed: bool = False
 
     def decoder(self, *, is_threaded: bool = True) -> Decoder:
         """Open the video stream."""
-        decoder = Decoder(self.source, max_pixels=self.max_pixels, is_threaded=is_threaded)
+        decoder = Decoder(
+            self.source,
+            max_pixels=self.max_pixels,
+            num_threads=self.num_threads,
+            is_threaded=is_threaded,
+        )
         self.register(decoder)
         return decoder
 

@@ -87,6 +87,8 @@ class Video:
             its first byte, never closed; one that cannot seek is copied to a temporary file).
         name: What to call it in tables; by default the file's name.
         max_pixels: Refuse frames larger than this, in px; None takes the limit in force.
+        num_threads: How many threads decode frames that follow each other; None leaves it to
+            FFmpeg, which takes one more than there are cores, at most 16. The frames are the same.
 
     Attributes:
         name: The name used in tables.
@@ -123,11 +125,14 @@ class Video:
         *,
         name: str | None = None,
         max_pixels: int | None = None,
+        num_threads: int | None = None,
     ) -> None:
         self.source = source
+        if num_threads is not None and (type(num_threads) is not int or num_threads < 1):
+            raise OptionError(f"num_threads must be a whole number above 0; got {num_threads!r}.")
         if max_pixels is None:
             max_pixels = current_limits().max_frame_pixels
-        self._opener = Opener(Source(source, name=name), max_pixels)
+        self._opener = Opener(Source(source, name=name), max_pixels, num_threads)
         self.name = self._opener.source.name
         self.warnings: list[str] = []
         self.stopped: str | None = None
