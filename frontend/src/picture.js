@@ -7,6 +7,9 @@ import { clamp } from "./numbers.js";
 
 const SHOWN_WITHIN_MS = 600;
 
+// How often a seek that brought another frame is tried again.
+const NUM_SEEKS_AGAIN = 2;
+
 // A frame's timestamp is that of one of the video's frames, but for rounding. Some browsers put
 // something else there: the position of playing, or nothing.
 const TIMESTAMP_SLACK_SECONDS = 1e-3;
@@ -51,6 +54,9 @@ export class Picture {
     /** @type {number | null} frame asked for and not yet there */
     this.wanted = null;
     this.inFlight = -1;
+    /** @type {number | null} what came on screen since the last seek */
+    this.came = null;
+    this.seeksAgain = 0;
     this.callback = 0;
     this.fallback = 0;
     this.loopTimer = 0;
@@ -91,6 +97,7 @@ export class Picture {
   /** A new frame is in the <video>. @param {number} index  the browser's word, or a newer one */
   presented(index) {
     const { video, region } = this;
+    this.came = index;
     const frame = video.paused ? null : this.look();
     const own = frame && this.indexOf(frame, index);
     if (!frame || own === null) {
@@ -209,6 +216,7 @@ export class Picture {
     const target = clamp(Math.round(index), 0, clock.length - 1);
     if (this.wanted !== null || target !== this.shown || !video.paused) {
       this.wanted = target;
+      this.seeksAgain = 0;
       media.want(target);
       if (this.inFlight < 0 || !media.has(this.inFlight)) this.seek();
     }
@@ -234,6 +242,7 @@ export class Picture {
   seek() {
     if (this.wanted === null || !this.clock) return;
     this.inFlight = this.wanted;
+    this.came = null;
     clearTimeout(this.fallback);
     this.video.currentTime = this.clock.middle(this.wanted);
   }
@@ -248,16 +257,31 @@ export class Picture {
     else if (this.shown === landed) {
       this.settle();
       this.keepInLoop(landed, landed);
-    } else {
-      // No frame callback comes when the same picture is painted again, or nothing is (a
-      // hidden tab); what the browser says it seeked to is the truth then.
-      this.fallback = window.setTimeout(() => {
-        if (this.wanted === landed && this.inFlight < 0) {
-          this.settle();
-          this.report(this.atCurrentTime());
-        }
-      }, SHOWN_WITHIN_MS);
-    }
+    } else this.waitFor(landed);
+  }
+
+  /**
+   * See to it that the frame of a seek that has ended comes on screen.
+   *
+   * No frame callback comes when the same picture is painted again, or nothing is (a hidden tab);
+   * what the browser says it seeked to is the truth then. But where the bytes of a frame are still
+   * to come, and those of one a little after it are there, Chromium shows that one.
+   * @param {number} landed
+   */
+  waitFor(landed) {
+    clearTimeout(this.fallback);
+    this.fallback = window.setTimeout(() => {
+      if (this.wanted !== landed || this.inFlight >= 0) return;
+      const isOther = this.came !== null && this.came !== landed;
+      if (isOther && !this.media?.has(landed)) this.waitFor(landed);
+      else if (isOther && this.seeksAgain < NUM_SEEKS_AGAIN) {
+        this.seeksAgain += 1;
+        this.seek();
+      } else {
+        this.settle();
+        this.report(this.atCurrentTime());
+      }
+    }, SHOWN_WITHIN_MS);
   }
 
   /** Play from here; from the start (of the loop) at the end, or outside the loop. */

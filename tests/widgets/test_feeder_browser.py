@@ -10,6 +10,7 @@ import queue
 import random
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -211,6 +212,29 @@ def test_every_frame_is_the_one_asked_for(
     )
     assert seen == [[frame, frame] for frame in wanted]
     assert page.evaluate("failures") == []
+
+
+@pytest.mark.parametrize("before", [1, 2])
+@pytest.mark.usefixtures("segments")
+def test_a_frame_just_before_what_is_loaded_is_waited_for(
+    before: int,
+    spelled: Callable[..., Path],
+    open_page: Callable[..., tuple[Page, Kernel]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Chromium takes what begins up to two frames after the place that it seeks to.
+    page, kernel = open_page(vl.Video(spelled("audio", num_frames=NUM_FRAMES)))
+    last = page.evaluate("open().then((media) => media.opened.starts.at(-1))")
+    page.evaluate(f"goTo({NUM_FRAMES - 1})")
+    honest = kernel.media.segment
+
+    def late(request: str, token: str, number: int) -> None:
+        time.sleep(1.0)
+        honest(request, token, number)
+
+    monkeypatch.setattr(kernel.media, "segment", late)
+    frame = last - before
+    assert page.evaluate(f"goTo({frame})")[:2] == [frame, frame]
 
 
 @pytest.mark.usefixtures("segments")
