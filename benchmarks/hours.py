@@ -1,6 +1,7 @@
 """`predict` on hours of video: how much more memory it takes than ten minutes do.
 
     python benchmarks/hours.py
+    python benchmarks/hours.py --many           # by predict_many, in parts: the worker's memory
     python benchmarks/hours.py --hours 6 --fps 1 --model litert:movinet-a0-stream
 
 A minute of 320x240 at 25 frames a second is encoded once, and its packets are repeated. Each length
@@ -49,11 +50,26 @@ def answer(path: Path, model: str, fps: float | None) -> tuple[int, int, float, 
     return len(found), found.logits.nbytes, float(found.time_seconds[-1]), seconds, peak_bytes()
 
 
+def answer_many(path: Path, model: str, fps: float | None) -> tuple[int, int, float, float, int]:
+    """Return the same of a run's only worker, which is this process's only child."""
+    import resource
+
+    began = time.perf_counter()
+    opened = vl.load_model(model)
+    with tempfile.TemporaryDirectory() as folder:
+        run = vl.predict_many([path], opened, out=folder, fps=fps, workers=1, progress=False)
+        seconds = time.perf_counter() - began
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        found = run.predictions(run.videos["video"][0])
+    return len(found), found.logits.nbytes, float(found.time_seconds[-1]), seconds, peak
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=6.0)
     parser.add_argument("--fps", type=float, default=None, help="the model's own by default")
     parser.add_argument("--model", default="litert:stickactions-xs-stream")
+    parser.add_argument("--many", action="store_true", help="by predict_many; on Linux")
     options = parser.parse_args()
     print(f"{processor_name()}, {os.cpu_count()} cores; {options.model}")
     peaks = []
@@ -64,7 +80,9 @@ def main() -> None:
             path = Path(folder) / "hours.mp4"
             repeat(minute, path, seconds=3600 * hours)
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-                told = pool.submit(answer, path, options.model, options.fps).result()
+                told = pool.submit(
+                    answer_many if options.many else answer, path, options.model, options.fps
+                ).result()
             num, num_bytes, last_seconds, seconds, peak = told
             peaks.append(peak)
             print(

@@ -26,23 +26,12 @@ from vidlab.models.base import LoadedModel, Model, Selection, State, check_model
 from vidlab.models.pose.base import PoseModel
 from vidlab.pose.finding import find_poses
 from vidlab.pose.poses import Poses
-from vidlab.predictions import Predictions
+from vidlab.predictions import Answers, Predictions
 from vidlab.recipes import BLACK, Indices, Recipe, recipe_named
 from vidlab.video import Frame, Video
 
 Source = Video | str | os.PathLike[str] | bytes | BinaryIO
 Rate = float | Literal["source"] | None
-
-# What is kept of an answer beside its logits; `_NO_CLIP` where it is not a clip's.
-_ROW = np.dtype(
-    [
-        ("frame_index", np.int64),
-        ("clip_start", np.int64),
-        ("time_seconds", np.float64),
-        ("latency_seconds", np.float32),
-    ]
-)
-_NO_CLIP = -1
 
 
 @overload
@@ -359,12 +348,7 @@ class Runner(ABC):
         self.model = model
         self.feed = feed
         self.sampling = dict(sampling)
-        # Grown in place: hours of answers in lists, joined at the end, would need several times
-        # the memory. Only the first `_num_answers` count, for Ctrl-C may come between any two
-        # statements.
-        self._rows = np.empty(0, dtype=_ROW)
-        self._logits = np.empty((0, model.num_classes), dtype=np.float32)
-        self._num_answers = 0
+        self._answers = Answers(model.num_classes)
         self._waiting: list[tuple[int, float, NDArray[np.float32]]] = []
 
     @abstractmethod
@@ -376,39 +360,8 @@ class Runner(ABC):
         """Answer for the frames that still wait."""
 
     def all_answers(self) -> dict[str, Any]:
-        """Return frames, times, latencies and logits of all calls, as Predictions takes them."""
-        rows = self._rows[: self._num_answers]
-        self._logits.resize((len(rows), self.model.num_classes), refcheck=False)
-        is_of_clips = len(rows) > 0 and rows["clip_start"][0] != _NO_CLIP
-        return {
-            "frame_index": rows["frame_index"].copy(),
-            "time_seconds": rows["time_seconds"].copy(),
-            "latency_seconds": rows["latency_seconds"].copy(),
-            "logits": self._logits,
-            "clip_start": rows["clip_start"].copy() if is_of_clips else None,
-        }
-
-    def _add(
-        self,
-        indices: Sequence[int],
-        times: Sequence[float],
-        latency_seconds: float,
-        logits: NDArray[np.float32],
-        *,
-        clip_start: int = _NO_CLIP,
-    ) -> None:
-        end = self._num_answers + len(logits)
-        if end > len(self._logits):
-            capacity = end + end // 16 + 64
-            self._rows.resize(capacity, refcheck=False)
-            self._logits.resize((capacity, self.model.num_classes), refcheck=False)
-        rows = self._rows[self._num_answers : end]
-        rows["frame_index"] = indices
-        rows["time_seconds"] = times
-        rows["latency_seconds"] = latency_seconds
-        rows["clip_start"] = clip_start
-        self._logits[self._num_answers : end] = logits
-        self._num_answers = end
+        """Return frames, times, latencies and logits, as Predictions takes them; keep none."""
+        return self._answers.take()
 
 
 class StreamRunner(Runner):
@@ -442,7 +395,9 @@ class StreamRunner(Runner):
         logits, self._state = self.model.step(frames, self._state)
         latency = (time.perf_counter() - begin) / len(indices)
         self._waiting.clear()
-        self._add(indices, times, latency, logits)
+        self._answers.add(
+            frame_index=indices, time_seconds=times, latency_seconds=latency, logits=logits
+        )
 
 
 class ClipRunner(Runner):
@@ -502,7 +457,13 @@ class ClipRunner(Runner):
         logits = self.model.classify(clip[None])
         latency = time.perf_counter() - begin
         index, pts_seconds, _ = self._waiting[-1]
-        self._add([index], [pts_seconds], latency, logits, clip_start=self._waiting[0][0])
+        self._answers.add(
+            frame_index=index,
+            time_seconds=pts_seconds,
+            latency_seconds=latency,
+            logits=logits,
+            clip_start=self._waiting[0][0],
+        )
         self._unseen = 0
 
 
@@ -538,7 +499,13 @@ class _GivenClipRunner(Runner):
             latency = time.perf_counter() - begin
             self._last = clip, logits
         index, pts_seconds, _ = self._waiting[-1]
-        self._add([index], [pts_seconds], latency, logits, clip_start=_first(clip))
+        self._answers.add(
+            frame_index=index,
+            time_seconds=pts_seconds,
+            latency_seconds=latency,
+            logits=logits,
+            clip_start=_first(clip),
+        )
 
 
 class _FirstAnswerRunner(StreamRunner):

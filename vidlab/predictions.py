@@ -7,19 +7,21 @@ what made them. One Parquet file keeps all of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vidlab.core import table_files
 from vidlab.core.errors import OptionError, PredictionsError, did_you_mean
+from vidlab.core.growing import GrowingRows
 from vidlab.core.label_bridge import LabelBridge
 from vidlab.core.labels import LabelMap
 from vidlab.core.naming import printable
-from vidlab.core.probabilities import softmax
+from vidlab.core.probabilities import most_probable, softmax
 from vidlab.models.base import Selection, count
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ PlotKind = Literal["heatmap", "timeline"]
 _FORMAT = "vidlab.predictions/1"
 # Columns of the Parquet file that are filled in each answer's first row only.
 _FRAME_COLUMNS = ("frame_logits", "frame_latency_seconds")
+# What there is of each answer.
+_BY_ANSWER = ("frame_index", "clip_start", "time_seconds", "latency_seconds", "logits")
+# Where an answer is not a clip's.
+_NO_CLIP = -1
 
 
 class Predictions:
@@ -119,7 +125,8 @@ class Predictions:
                 "frame_index must increase from row to row; answers for clips (clip_start) may "
                 "share a frame, but never go back."
             )
-        if not np.isfinite(self.logits).all():
+        # Both are NaN where one logit is; and no array of the logits' shape is made.
+        if not np.isfinite([self.logits.min(initial=0.0), self.logits.max(initial=0.0)]).all():
             row = int(np.flatnonzero(~np.isfinite(self.logits).all(axis=1))[0])
             raise PredictionsError(
                 f"{title} gave logits that are not finite, first on frame "
@@ -374,81 +381,90 @@ class Predictions:
         logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
         return Predictions(**(same | {"logits": logits} | changes))
 
+    def _ranked(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return for each answer the labels' numbers, the most probable first, and which count.
+
+        Both are ``[N, max_results]``; what counts are the first ones, or none.
+        """
+        allowed = self.selection.class_ids(self.labels)
+        probabilities = self.probabilities[:, allowed]
+        num_ranks = min(self.selection.max_results or len(allowed), len(allowed))
+        order = most_probable(probabilities, num_ranks)
+        chosen = np.take_along_axis(probabilities, order, axis=1)
+        return allowed[order], chosen >= self.selection.score_threshold
+
     def _make_table(self) -> pd.DataFrame:
         import pandas as pd
 
-        allowed = self.selection.class_ids(self.labels)
-        probabilities = self.probabilities[:, allowed]
-        count = min(self.selection.max_results or len(allowed), len(allowed))
-        # Stable, so that ties come in the order of the label map on every machine.
-        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
-        rows = np.repeat(np.arange(len(self)), count)
-        ids = allowed[order].reshape(-1)
-        chosen = self.probabilities[rows, ids]
-        keep = chosen >= self.selection.score_threshold
-        rank = np.tile(np.arange(1, count + 1, dtype=np.int64), len(self))
-        self._answers = rows = rows[keep]
-        ids, rank = ids[keep], rank[keep]
+        ranked, counts = self._ranked()
+        answers, ranks = np.nonzero(counts)
+        ids = ranked[counts]
+        self._answers = answers
         names = np.asarray(list(self.labels), dtype=object)
-        size = len(rows)
+        size = len(answers)
         return pd.DataFrame(
             {
                 "video": pd.Series([printable(self.video)] * size, dtype="str"),
                 "model": pd.Series([self.model] * size, dtype="str"),
                 "backend": pd.Series([self.backend] * size, dtype="str"),
-                "frame_index": self.frame_index[rows],
-                "time_seconds": self.time_seconds[rows],
-                "rank": rank,
+                "frame_index": self.frame_index[answers],
+                "time_seconds": self.time_seconds[answers],
+                "rank": ranks + 1,
                 "class_id": ids,
                 "label": pd.Series(names[ids], dtype="str"),
-                "logit": self.logits[rows, ids],
-                "probability": chosen[keep],
+                "logit": self.logits[answers, ids],
+                "probability": self.probabilities[answers, ids],
             },
             columns=list(TABLE_COLUMNS),
         )
 
     def _as_arrow(self) -> tuple[pa.Table, dict[str, Any]]:
-        import pandas as pd
+        return self._arrow_table(), self._header()
+
+    def _arrow_tables(self, num_answers: int) -> Iterator[pa.Table]:
+        """Yield the rows of `_arrow_table`, those of at most so many answers at a time."""
+        for first in range(0, max(len(self), 1), num_answers):
+            part = copy(self)
+            for name in _BY_ANSWER:
+                values = getattr(self, name)
+                setattr(part, name, None if values is None else values[first : first + num_answers])
+            part._probabilities = None
+            yield part._arrow_table()
+
+    def _arrow_table(self) -> pa.Table:
+        """Return the table with each answer's own columns, as files keep it."""
         import pyarrow as pa
 
-        table = self.table
-        answers = self._answers
-        # An answer whose every label fell below the threshold still has its logits to keep.
-        absent = np.setdiff1d(np.arange(len(self)), answers)
-        if len(absent):
-            blank = pd.DataFrame(
-                {
-                    "frame_index": self.frame_index[absent],
-                    "time_seconds": self.time_seconds[absent],
-                }
-            )
-            answers = np.concatenate([answers, absent])
-            order = np.argsort(answers, kind="stable")
-            answers = answers[order]
-            table = pd.concat([table, blank], ignore_index=True).iloc[order]
-            table = table.reset_index(drop=True)
-            table["rank"] = table["rank"].astype("Int64")
-            table["class_id"] = table["class_id"].astype("Int64")
-        arrow = pa.Table.from_pandas(table, preserve_index=False)
-        first = np.diff(answers, prepend=-1) > 0
-        lengths = np.where(first, len(self.labels), 0)
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        logits = pa.ListArray.from_arrays(
-            pa.array(offsets, pa.int32()),
-            pa.array(self.logits.reshape(-1), pa.float32()),
-            mask=pa.array(~first),
-        )
-        latency = np.zeros(len(table), dtype=np.float32)
-        latency[first] = self.latency_seconds
-        arrow = arrow.append_column("frame_logits", logits)
-        arrow = arrow.append_column(
-            "frame_latency_seconds", pa.array(latency, pa.float32(), mask=~first)
-        )
+        ranked, counts = self._ranked()
+        # An answer without a label above the threshold still has its logits to keep.
+        is_row = counts.copy()
+        is_row[:, 0] = True
+        answers, ranks = np.nonzero(is_row)
+        ids, blank, later = ranked[is_row], ~counts[is_row], ranks > 0
+        last = np.cumsum(np.where(later, 0, len(self.labels)))
+        texts = {"video": printable(self.video), "model": self.model, "backend": self.backend}
+        columns = {
+            **{name: pa.repeat(text, len(answers)) for name, text in texts.items()},
+            "frame_index": pa.array(self.frame_index[answers]),
+            "time_seconds": pa.array(self.time_seconds[answers]),
+            "rank": pa.array(ranks + 1, mask=blank),
+            "class_id": pa.array(ids, mask=blank),
+            "label": pa.array(list(self.labels), pa.string()).take(pa.array(ids, mask=blank)),
+            "logit": pa.array(self.logits[answers, ids], mask=blank),
+            "probability": pa.array(self.probabilities[answers, ids], mask=blank),
+            "frame_logits": pa.ListArray.from_arrays(
+                pa.array(np.concatenate([[0], last]), pa.int32()),
+                pa.array(self.logits.reshape(-1)),
+                mask=pa.array(later),
+            ),
+            "frame_latency_seconds": pa.array(self.latency_seconds[answers], mask=later),
+        }
         if self.clip_start is not None:
-            starts = np.zeros(len(table), dtype=np.int64)
-            starts[first] = self.clip_start
-            arrow = arrow.append_column("clip_start", pa.array(starts, pa.int64(), mask=~first))
-        header = {
+            columns["clip_start"] = pa.array(self.clip_start[answers], mask=later)
+        return pa.table(columns)
+
+    def _header(self) -> dict[str, Any]:
+        return {
             "format": _FORMAT,
             "video": printable(self.video),
             "model": self.model,
@@ -466,7 +482,6 @@ class Predictions:
             "made_by": self.made_by,
             "stopped": self.stopped,
         }
-        return arrow, header
 
     @classmethod
     def _from_arrow(cls, arrow: Any, header: Mapping[str, Any]) -> Predictions:
@@ -492,6 +507,49 @@ class Predictions:
             made_by=header["made_by"],
             stopped=header["stopped"],
         )
+
+
+class Answers:
+    """Collects answers, a few at a time, for hours.
+
+    Args:
+        num_classes: Logits of each.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        row = [
+            ("frame_index", np.int64),
+            ("clip_start", np.int64),
+            ("time_seconds", np.float64),
+            ("latency_seconds", np.float32),
+            ("logits", np.float32, (num_classes,)),
+        ]
+        self._rows = GrowingRows(np.dtype(row))
+
+    def add(
+        self,
+        *,
+        frame_index: ArrayLike,
+        time_seconds: ArrayLike,
+        latency_seconds: ArrayLike,
+        logits: NDArray[np.float32],
+        clip_start: ArrayLike | None = None,
+    ) -> None:
+        """Add some; see :class:`Predictions`. One latency, or one clip's start, is that of all."""
+        self._rows.add(
+            len(logits),
+            frame_index=frame_index,
+            clip_start=_NO_CLIP if clip_start is None else clip_start,
+            time_seconds=time_seconds,
+            latency_seconds=latency_seconds,
+            logits=logits,
+        )
+
+    def take(self) -> dict[str, Any]:
+        """Return all as :class:`Predictions` takes them, and keep none."""
+        arrays: dict[str, Any] = self._rows.take()
+        starts = arrays["clip_start"]
+        return arrays | {"clip_start": starts if (starts != _NO_CLIP).any() else None}
 
 
 def check_bridge(bridge: LabelBridge, labels: LabelMap, title: str) -> None:

@@ -18,7 +18,7 @@ import shutil
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -110,15 +110,14 @@ class Checkpoints:
         with atomic_write(self._file(video)) as stream:
             np.savez(stream, np.frombuffer(json.dumps(about).encode("ascii"), np.uint8), *arrays)
 
-    def answers(self, video: str, num_parts: int, *, model: int) -> list[Predictions]:
-        """Return a model's answers to the first parts, in order.
+    def answers(self, video: str, num_parts: int, *, model: int) -> Iterator[Predictions]:
+        """Read a model's answers to the first parts one by one, in order.
 
         Raises:
             PredictionsError: They are damaged, or not all there.
         """
-        return [
-            Predictions.load(self._answers_file(video, part, model)) for part in range(num_parts)
-        ]
+        for part in range(num_parts):
+            yield Predictions.load(self._answers_file(video, part, model))
 
     def remove(self, video: str) -> None:
         """Remove what is kept of a video."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ from vidlab.core.errors import OptionError, PredictionsError, VideoDecodeError
 from vidlab.feeding import INTERRUPTED, Feed, drive
 from vidlab.inference import Carried, Rate, Runner, made_by, rate_for, runner_for
 from vidlab.models.base import Model, check_model
-from vidlab.predictions import Predictions
+from vidlab.predictions import Answers, Predictions
 from vidlab.sampling import at_rate
 from vidlab.video import Video
 
@@ -190,11 +190,12 @@ def predict_part(
     return answers, [runner.carry(part.stop_frame) for runner in runners]
 
 
-def joined(parts: Sequence[Predictions]) -> Predictions:
+def joined(parts: Iterable[Predictions]) -> Predictions:
     """Return one model's answers on a whole video from those on its parts.
 
     Args:
-        parts: What :func:`predict_part` gave for one model, in order.
+        parts: What :func:`predict_part` gave for one model, in order; each is asked for as the one
+            before is taken up, so they need never be in memory all at once.
 
     Returns:
         What :func:`~vidlab.predict` returns for the video; ``made_by["num_parts"]`` says how many
@@ -203,19 +204,18 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
     Raises:
         PredictionsError: A part is missing, out of order, or of another video or model.
     """
-    if not parts:
-        raise PredictionsError("At least one part is needed; got none.")
-    first, last = parts[0], parts[-1]
+    first: Predictions | None = None
     expected: int | None = 0
+    elapsed_seconds, num_parts = 0.0, 0
     for each in parts:
         record = each.made_by.get("part")
         if record is None:
             raise PredictionsError(
                 f"{each!r} is not of one part of a video; predict_part gives such ones."
             )
-        if (each.video, each.title, list(each.labels)) != (
-            first.video, first.title, list(first.labels)
-        ):  # fmt: skip
+        if first is None:
+            first, answers = each, Answers(len(each.labels))
+        if (each.video, each.title, each.labels) != (first.video, first.title, first.labels):
             raise PredictionsError(
                 f"Parts are joined of one video and model: {first.title} on {first.video}; got "
                 f"{each.title} on {each.video}."
@@ -228,27 +228,32 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
             )
         is_end = record["is_last"] or not each.complete
         expected = None if is_end else record["stop_frame"]
+        elapsed_seconds += each.made_by["elapsed_seconds"]
+        num_parts += 1
+        answers.add(
+            frame_index=each.frame_index,
+            time_seconds=each.time_seconds,
+            latency_seconds=each.latency_seconds,
+            logits=each.logits,
+            clip_start=each.clip_start,
+        )
+    if first is None:
+        raise PredictionsError("At least one part is needed; got none.")
     if expected is not None:
         raise PredictionsError(f"Of {first.video}, the part from frame {expected} on is missing.")
-    made_by = {name: value for name, value in last.made_by.items() if name != "part"}
-    made_by["elapsed_seconds"] = round(sum(each.made_by["elapsed_seconds"] for each in parts), 3)
-    made_by["num_parts"] = len(parts)
-    # A part that is too short for a clip has no answer, and does not say that there are clips.
-    starts = [each.clip_start for each in parts if each.clip_start is not None]
+    made_by = {name: value for name, value in each.made_by.items() if name != "part"}
+    made_by["elapsed_seconds"] = round(elapsed_seconds, 3)
+    made_by["num_parts"] = num_parts
     return Predictions(
         video=first.video,
         model=first.model,
         backend=first.backend,
         title=first.title,
         labels=first.labels,
-        frame_index=np.concatenate([each.frame_index for each in parts]),
-        time_seconds=np.concatenate([each.time_seconds for each in parts]),
-        logits=np.concatenate([each.logits for each in parts]),
-        latency_seconds=np.concatenate([each.latency_seconds for each in parts]),
-        clip_start=np.concatenate(starts) if starts else None,
+        **answers.take(),
         selection=first.selection,
         made_by=made_by,
-        stopped=last.stopped,
+        stopped=each.stopped,
     )
 
 

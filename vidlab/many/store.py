@@ -23,6 +23,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -32,6 +33,7 @@ import filelock
 from vidlab.core.errors import OptionError, PredictionsError
 from vidlab.core.files import atomic_write, sha256_of
 from vidlab.core.naming import printable
+from vidlab.core.probabilities import softmax
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 _HEADER = b"vidlab"
 
 _LOCK = ".lock"
+
+_ANSWERS_AT_ONCE = 10_000
 
 # Enough to know a file by in a listing, and far from the 255 bytes that file systems allow.
 _SLUG_LENGTH = 40
@@ -161,23 +165,24 @@ class Store:
         """
         import pyarrow.parquet as pq
 
-        table, header = predictions._as_arrow()
-        table = _uniform(table, predictions.video)
-        header = {**header, "run": dict(about)}
+        header = {**predictions._header(), "run": dict(about)}
         metadata = {_HEADER: json.dumps(header, ensure_ascii=False).encode()}
-        # Without pyarrow's own schema, which would hold the header once more.
-        table = table.replace_schema_metadata(None)
+        # As row groups: the table of hours at once would take several times the answers' memory.
+        tables = map(_uniform, predictions._arrow_tables(_ANSWERS_AT_ONCE))
+        first = next(tables)
         with (
             atomic_write(self.answers_file(predictions.video, model)) as stream,
             pq.ParquetWriter(
                 stream,
-                table.schema,
+                first.schema,
                 compression="zstd",
                 write_page_checksum=True,
+                # It would hold the header once more.
                 store_schema=False,
             ) as writer,
         ):
-            writer.write_table(table)
+            for table in chain([first], tables):
+                writer.write_table(table)
             writer.add_key_value_metadata(metadata)
 
     def header(self, video: str, model: str) -> dict[str, Any] | None:
@@ -299,8 +304,9 @@ def about_answers(
         "num_answers": len(predictions),
     }
     if len(predictions):
-        probabilities = predictions.probabilities
-        whole = probabilities[-1] if is_at_end else probabilities.mean(axis=0)
+        whole = (
+            softmax(predictions.logits[-1]) if is_at_end else predictions.probabilities.mean(axis=0)
+        )
         best = int(whole.argmax())
         about |= {"predicted": predictions.labels[best], "probability": float(whole[best])}
     return about
@@ -325,22 +331,13 @@ def _check_about(header: Mapping[str, Any]) -> None:
         raise TypeError(about["num_answers"])
 
 
-def _uniform(table: pa.Table, video: str) -> pa.Table:
-    """Return a table whose columns are the same, of the same types, in every file of a run."""
+def _uniform(table: pa.Table) -> pa.Table:
+    """Return a table with the columns that every file of a run has."""
     import pyarrow as pa
 
-    types = {
-        "backend": pa.string(), "label": pa.string(), "rank": pa.int64(),
-        "class_id": pa.int64(), "logit": pa.float32(), "probability": pa.float32(),
-    }  # fmt: skip
     # The folder names the model; the same column in the file would be a second one to readers.
     table = table.drop_columns(["model"])
-    for name, kind in types.items():
-        at = table.column_names.index(name)
-        table = table.set_column(at, name, table[name].cast(kind))
     # Readers take the columns of the first file that they find; a stream has no clips.
     if "clip_start" not in table.column_names:
         table = table.append_column("clip_start", pa.nulls(len(table), pa.int64()))
-    # An answer without a label above the threshold has a row, too, and is of this video.
-    names = pa.array([video] * len(table), pa.string())
-    return table.set_column(table.column_names.index("video"), "video", names)
+    return table

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 
 import vidlab
 from vidlab.core.errors import ModelError, OptionError, PredictionsError, VideoError
@@ -280,7 +281,7 @@ class Worker:
         )
         if num_done == len(parts) - 1 or not answers[0].complete:
             return [
-                joined([*self._checkpoints.answers(video.name, num_done, model=number), each])
+                joined(chain(self._checkpoints.answers(video.name, num_done, model=number), [each]))
                 for number, each in enumerate(answers)
             ]
         checkpoint = Checkpoint(

@@ -81,12 +81,15 @@ def read_tables(decoder: Decoder, file: IO[bytes]) -> SampleTable | None:
 
 
 def _read(decoder: Decoder, file: IO[bytes]) -> SampleTable:
-    entries = [
-        (each.timestamp, each.size, each.pos, each.flags) for each in decoder.stream.index_entries
-    ]
-    if not entries:
+    # Never a list: of hours of video it holds half a million, each of 200 bytes.
+    found = decoder.stream.index_entries
+    entries = np.fromiter(
+        ((each.timestamp, each.size, each.pos, each.flags) for each in found),
+        np.dtype((np.int64, 4)),
+    )
+    if not len(entries):
         raise _UnusualError
-    dts, num_bytes, position, flags = np.array(entries, np.int64).T
+    dts, num_bytes, position, flags = entries.T
     is_whole = num_bytes.min() > 0 and (position + num_bytes).max() <= decoder.container.size
     is_in_order = bool((np.diff(dts) > 0).all())
     # Flag 1 marks keyframes; 2 packets that an edit list cuts off.
