@@ -9,6 +9,10 @@ a second, once for each content in a process.
 A pickle of PyTorch's is unpacked there and not run, at the cost of importing PyTorch: its names may
 be such that looking one up takes for ever.
 
+Of an HDF5 file, alone or in a ``.keras`` archive, all is read there that Keras reads, in little
+more memory than twice its bytes: a changed length makes HDF5 take gigabytes before it notices, and
+a few bytes may be unpacked to as many. What cannot be read within that is refused.
+
 What ends the process for zeros is found, and most does: shapes, types and indices do not hang on
 the picture. What a particular picture alone brings about is not.
 """
@@ -32,10 +36,16 @@ CPU_SECONDS = 10
 
 _WALL_SECONDS = 120
 
-# A LiteRT file holds 2 GB at most; what is computed with is a few times that for no known model.
-_MEMORY_BYTES = 8 << 30
+Runtime = Literal["HDF5", "LiteRT", "OpenCV", "PyTorch"]
 
-Runtime = Literal["LiteRT", "OpenCV", "PyTorch"]
+# Beyond twice the file. A LiteRT file holds 2 GB at most; what is computed with is a few times that
+# for no known model. With HDF5 nothing is computed.
+_MEMORY_BYTES: dict[Runtime, int] = {
+    "HDF5": 256 << 20,
+    "LiteRT": 8 << 30,
+    "OpenCV": 8 << 30,
+    "PyTorch": 8 << 30,
+}
 
 # Read whole by the other process, which imports nothing of vidlab. What Python can say is said when
 # the file is opened here; all that counts is whether the process lives.
@@ -72,12 +82,57 @@ except ImportError:
     raise SystemExit from None
 """
 _IMPORTS: dict[Runtime, str] = {
+    "HDF5": "import h5py, io, zipfile",
     "LiteRT": "from ai_edge_litert.interpreter import Interpreter",
     "OpenCV": "import cv2, numpy",
     "PyTorch": "import torch",
 }
 
 _OPENINGS: dict[Runtime, str] = {
+    # What fails here was short of memory or is unreadable; HDF5's errors do not tell which. Only
+    # what is no file of that kind, or half of one, is Keras' to say, as are links and names of
+    # nothing. In an archive no names are said: each layer's numbers are read one after another.
+    "HDF5": """
+is_archive = path.endswith(".keras")
+
+def open_weights():
+    if not is_archive:
+        return h5py.File(path, "r")
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    return h5py.File(io.BytesIO(parts["model.weights.h5"]), "r")
+
+def numbers(item):
+    if isinstance(item, h5py.Dataset) and not item.external and not item.is_virtual:
+        return item[()]
+
+def read_named(item, name):
+    for part in (name.decode() if isinstance(name, bytes) else name).split("/"):
+        if not isinstance(item, h5py.Group) or not isinstance(
+            item.get(part, getlink=True), h5py.HardLink
+        ):
+            return None
+        item = item[part]
+    return numbers(item)
+
+def read(_, item):
+    attributes = dict(item.attrs)
+    held = [
+        read_named(item, name)
+        for key in attributes
+        if key.startswith("weight_names")
+        for name in attributes[key]
+    ]
+    if is_archive:
+        numbers(item)
+
+try:
+    file = open_weights()
+except (OSError, zipfile.BadZipFile):
+    raise SystemExit from None
+read("", file)
+file.visititems(read)
+""",
     "LiteRT": """
 try:
     interpreter = Interpreter(model_path=path, num_threads=1)
@@ -147,7 +202,7 @@ def _is_pinned(content: str) -> bool:
 def _death_of(path: Path, runtime: Runtime, shape: Sequence[int]) -> str:
     """Return how a process that opened the file came to its end; nothing where it lived."""
     search = os.pathsep.join(each for each in sys.path if each)
-    limits = [str(CPU_SECONDS), str(_MEMORY_BYTES + 2 * path.stat().st_size)]
+    limits = [str(CPU_SECONDS), str(_MEMORY_BYTES[runtime] + 2 * path.stat().st_size)]
     program = _IMPORTING.format(_IMPORTS[runtime]) + _PROGRAM + _OPENINGS[runtime]
     try:
         done = subprocess.run(

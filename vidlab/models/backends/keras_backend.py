@@ -14,6 +14,7 @@ from vidlab.models.arrays import LEAST_PROBABILITY
 from vidlab.models.backends.tensorflow_threads import set_threads, threads_in_force
 from vidlab.models.base import FrameModel
 from vidlab.models.opening import Opening
+from vidlab.models.trial import check_survived
 
 
 class KerasModel(FrameModel):
@@ -49,11 +50,12 @@ def load_keras(path: Path, *, num_threads: int) -> Any:
     Nothing in the file is run: layers made of Python code are refused.
 
     Raises:
-        WeightsError: It is none, or is not a classifier of pictures.
+        WeightsError: It is none, is damaged, or is not a classifier of pictures.
         MissingDependencyError: TensorFlow, with Keras, is not installed.
     """
     require("tensorflow", why="the keras backend")
     keras = require("keras", why="the keras backend")
+    check_survived(path, "HDF5")
     set_threads(num_threads)
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
