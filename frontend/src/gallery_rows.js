@@ -22,6 +22,7 @@
  * @property {string | null} end
  * @property {string[]} told             further columns that each card tells
  * @property {Label[]} labels            how labels look; empty where there are too many
+ * @property {string} [model_id]         the widget's id, as its kept output names it
  * @property {Record<string, string>} names  what labels are called here, where that is not themselves
  */
 

@@ -16,6 +16,7 @@ import { Filters } from "./gallery_filters.js";
 import { Layout } from "./gallery_layout.js";
 import { Pictures } from "./gallery_pictures.js";
 import { ALL, Rows, between, isFiltering } from "./gallery_rows.js";
+import { hideKept } from "./kept.js";
 import { sayKernelEnded } from "./kernel.js";
 import { isControlsOwn } from "./keys.js";
 import { sentence } from "./numbers.js";
@@ -97,6 +98,7 @@ export class GalleryView {
     this.obeySelected = this.obeySelected.bind(this);
     this.listen();
     this.obeyQuery();
+    this.showKept = hideKept(this.rows.info.model_id);
     this.channel.onEnd(() => sayKernelEnded(this.root, this.texts.kernelEnded.gallery));
   }
 
@@ -482,6 +484,7 @@ export class GalleryView {
     cancelAnimationFrame(this.drawing);
     for (const card of this.cards.values()) card.remove();
     this.channel.close();
+    this.showKept();
     this.pictures.close();
     this.root.remove();
   }

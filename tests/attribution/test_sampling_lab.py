@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -173,6 +174,15 @@ def test_the_table_is_tidy(blinking: Path) -> None:
     assert table["phase"].tolist() == [0.0, 0.0, 0.5, 0.5]
     assert "1 of 2 settings" in repr(lab)
     assert "class 1" in lab._repr_mimebundle_()["text/html"]
+
+
+def test_a_name_that_is_no_unicode_is_escaped_where_it_is_shown(blinking: Path) -> None:
+    lab = sampling_lab(blinking, white_model(), fps=(5.0,), crops=("centre",), progress=False)
+    odd = replace(lab, video="caf\udce9\x07<b>.mp4")
+    assert odd.video == "caf\udce9\x07<b>.mp4"
+    shown = odd._repr_mimebundle_()
+    assert " on caf\\udce9\x07<b>.mp4: " in shown["text/plain"] == repr(odd)
+    assert " on caf\\udce9\x07&lt;b>.mp4: " in shown["text/html"]
 
 
 @pytest.mark.parametrize("crop", CROPS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -229,3 +230,13 @@ def test_it_is_drawn_with_korean_labels(flash: Path) -> None:
     assert ax.figure.get_size_inches()[0] == 7
     matplotlib.pyplot.close("all")
     assert "손 흔들기" in found._repr_mimebundle_()["text/html"]
+
+
+def test_a_name_that_is_no_unicode_is_escaped_where_it_is_shown(flash: Path) -> None:
+    found = temporal_occlusion(flash, stripes_model(), progress=False)
+    odd = replace(found, video="caf\udce9\x07<b>.mp4")
+    assert odd.video == "caf\udce9\x07<b>.mp4"
+    shown = odd._repr_mimebundle_()
+    # As `Predictions` shows it: what can be written stays as it is.
+    assert " on caf\\udce9\x07<b>.mp4: " in shown["text/plain"] == repr(odd)
+    assert " on caf\\udce9\x07&lt;b>.mp4: " in shown["text/html"]

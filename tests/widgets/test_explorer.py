@@ -202,6 +202,23 @@ def test_what_cannot_be_opened_is_told_and_leaves_what_was(
         Explorer(table, colums=["x"])
 
 
+def test_shown_again_after_close_it_comes_back(
+    clip: Path, explore: Callable[..., Explorer]
+) -> None:
+    explorer = explore(pd.DataFrame({"video": [str(clip)]}))
+    open_row(explorer, 0)
+    player = explorer.player
+    explorer.close()
+    assert explorer.comm is explorer.gallery.comm is player.comm is None
+    data = explorer._repr_mimebundle_()
+    assert data["text/plain"] == repr(explorer) == "<Explorer of <Gallery of 1 clip>, none open>"
+    assert explorer.children == (explorer.gallery,)
+    assert explorer.comm is not None
+    assert explorer.gallery.comm is not None
+    assert open_row(explorer, 0)["result"] == {}
+    assert explorer.player is not player
+
+
 @pytest.mark.browser
 def test_in_jupyterlab_a_confused_clip_opens_below(lab: Lab) -> None:
     cells = [

@@ -77,3 +77,8 @@ def test_it_comes_back_after_closing(players: list[Player]) -> None:
     assert bundle["text/plain"] == repr(grid)
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert vl.PlayerGrid is PlayerGrid
+
+
+def test_a_name_that_is_no_utf8_can_be_shown(players: list[Player]) -> None:
+    players[0].video.name = "walk\udcff.mp4"
+    repr(PlayerGrid(players)).encode()

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from arithmetic import ArithmeticModel
 from PIL import Image
 from synthetic import read_barcode
 
 import vidlab as vl
 from vidlab.core.palette import PALETTE
+from vidlab.evaluation import Evaluation
 from vidlab.models.base import Selection
 from vidlab.video.posters import posters
-from vidlab.widgets import Player, PlayerGrid, kept
+from vidlab.widgets import Explorer, Gallery, Player, PlayerGrid, kept
 from vidlab.widgets.kept import kept_html
 
 # What JupyterLab's sanitizer leaves in an output that it does not trust.
@@ -192,3 +195,67 @@ def test_a_file_that_has_gone_still_leaves_its_table(tmp_path, spelled, predict_
     path.unlink()
     read = Reader(kept_html(player))
     assert "action 0" in read.text
+
+
+# ---- galleries and explorers -----------------------------------------------------------------
+
+SAID = pd.DataFrame(
+    {"video": ["a.mp4"] * 3, "predicted_<b>one": ["x"] * 3, "predicted_two": ["y"] * 3}
+)
+
+
+@pytest.mark.parametrize(
+    ("show", "locale", "words"),
+    [
+        (Gallery, None, ["Gallery, clips: 3. Run the cell to see them.", "Models: <b>one, two"]),
+        (Gallery, "ko", ["갤러리: 클립 3개. 보려면 셀을 실행하세요.", "모델: <b>one, two"]),
+        (Explorer, "en", ["Explorer, clips: 3. Run the cell to see", "Models: <b>one, two"]),
+        (Explorer, "ko", ["탐색기: 클립 3개. 열어 보려면 셀을", "모델: <b>one, two"]),
+    ],
+)
+def test_a_gallery_leaves_how_much_is_in_it(show, locale, words, displayed) -> None:
+    shown = show(SAID, locale=locale)
+    shown._ipython_display_()
+    live, copy = displayed
+    assert live["application/vnd.jupyter.widget-view+json"]["model_id"] == shown.model_id
+    assert live["text/plain"] == repr(shown)
+    assert list(copy) == ["text/html"]
+    read = Reader(copy["text/html"])
+    assert {tag for tag, _ in read.tags} == {"style", "div", "p"}
+    assert all(each in read.text for each in words)
+    # The page hides it while a gallery is there: an explorer's, too.
+    gallery = shown.gallery if show is Explorer else shown
+    assert ("div", {"data-vidlab-kept": gallery.model_id}) in read.tags
+    assert gallery._info["model_id"] == gallery.model_id
+
+
+def test_of_a_model_without_a_name_none_is_told() -> None:
+    answers = pd.DataFrame({"video": ["a.mp4"], "predicted": ["x"]})
+    assert "Models" not in kept.kept_gallery_html(Gallery(SAID[["video"]]))
+    assert "Models" not in kept.kept_gallery_html(Gallery(answers))
+    assert "Models" not in kept.kept_explorer_html(Explorer(answers))
+    clips = pd.DataFrame(
+        {"video": ["a.mp4"], "start_seconds": [0.0], "end_seconds": [1.0], "label": ["x"]}
+    )
+    said = np.array([[0.9, 0.1]], np.float32)
+    evaluation = Evaluation(clips, said, labels=vl.LabelMap(["x", "y"]), title="torch:m")
+    assert "Models: torch:m<" in kept.kept_gallery_html(Gallery(evaluation))
+
+
+def test_an_explorer_tells_which_models_are_asked_where_none_has_answered() -> None:
+    clips, model = SAID[["video"]], ArithmeticModel(name="own")
+    for models, words in (
+        (model, "Models: arithmetic:own (exact)<"),
+        ([model], "Models: arithmetic:own (exact)<"),
+        ({"first": model, "second": model}, "Models: first, second<"),
+    ):
+        assert words in kept.kept_explorer_html(Explorer(clips, models))
+    assert "Models: &lt;b&gt;one, two<" in kept.kept_explorer_html(Explorer(SAID, model))
+
+
+def test_a_gallerys_rows_go_to_the_page_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(Gallery, "send_state", lambda self, key=None: sent.append(key))
+    gallery = Gallery(SAID)
+    assert "_info" not in sent
+    assert gallery._info["model_id"] == gallery.model_id is not None

@@ -548,3 +548,66 @@ tried = sampling_lab({film!r}, model, **options)""",
     # By its own rule, which holds in other hosts than Jupyter too.
     kept = each.notebook.output(1).locator("[data-vidlab-kept]")
     expect(kept).to_have_css("display", "none")
+
+
+def test_galleries(lab: Lab, doomed: Callable[[Lab, str, list[str]], Doomed]) -> None:
+    films = [str(vl.sample_videos()[name]) for name in ("squat", "waving_hand")]
+    each = doomed(
+        lab,
+        "galleries.ipynb",
+        [
+            f"""{PREPARE}
+import pandas as pd
+films = {films!r}
+said = pd.DataFrame({{"video": films, "label": ["squat", "waving hand"],
+                      "predicted_float": ["squat"] * 2, "predicted_int8": ["waving hand"] * 2}})
+model = vl.load_model("stickactions-xs-stream", backend="litert")""",
+            "vl.Gallery(said)",
+            "vl.Explorer(said[['video']], model, locale='ko')",
+        ],
+    )
+    notebook = each.notebook
+    gallery, explorer = (notebook.output(index).locator(".vidlab-gallery") for index in (1, 2))
+    each.run_cell(1)
+    each.run_cell(2)
+    for root in (gallery, explorer):
+        root.scroll_into_view_if_needed()
+        expect(root.locator(".vl-card-picture:visible")).to_have_count(2, timeout=TIMEOUT_MS)
+    # While it is there, what is kept of it is not seen.
+    for index in (1, 2):
+        expect(notebook.output(index).locator("[data-vidlab-kept]")).to_be_hidden()
+    explorer.locator(".vl-card").first.dblclick()
+    opened = notebook.output(2).locator(".vidlab-player[data-frame]")
+    expect(opened).to_have_count(1, timeout=TIMEOUT_MS)
+    each.kill()
+    expect(ended(gallery)).to_contain_text("Filters and order still work")
+    expect(ended(explorer)).to_contain_text("커널이 종료되")
+    assert barriers(notebook.page, ".jp-OutputArea .vidlab-gallery") == []
+    each.picture("galleries", 1, 2)
+    # Opened again, the notebook says what it was of; the cell shows it anew.
+    each.reopen()
+    for index, words in (
+        (1, ["Gallery, clips: 2. Run the cell to see them.", "Models: float, int8"]),
+        (
+            2,
+            [
+                "탐색기: 클립 2개. 열어 보려면 셀을 실행하세요.",
+                "모델: litert:stickactions-xs-stream",
+            ],
+        ),
+    ):
+        output = each.notebook.output(index)
+        for said in words:
+            expect(output).to_contain_text(said, use_inner_text=True)
+        expect(output).not_to_contain_text(NO_WIDGET, use_inner_text=True)
+    assert barriers(each.notebook.page, "[data-vidlab-kept]") == []
+    each.picture("galleries-reopened", 1, 2)
+    each.run_cell(0)
+    for index in (1, 2):
+        each.run_cell(index)
+        output = each.notebook.output(index)
+        root = output.locator(".vidlab-gallery")
+        root.scroll_into_view_if_needed()
+        expect(root.locator(".vl-card-picture:visible")).to_have_count(2, timeout=TIMEOUT_MS)
+        expect(ended(root)).to_have_count(0)
+        expect(output.locator("[data-vidlab-kept]")).to_have_css("display", "none")

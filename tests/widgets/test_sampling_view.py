@@ -8,6 +8,7 @@ import io
 import json
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 import numpy as np
@@ -22,6 +23,7 @@ from vidlab.attribution.sampling_lab import Run
 from vidlab.core.errors import LabelMapError, OptionError, WidgetError
 from vidlab.core.palette import PALETTE
 from vidlab.widgets import SamplingView
+from vidlab.widgets.kept import kept_sampling_html
 
 LABELS = ("walking", "juggling balls", "<img src=x onerror=alert(1)>", "sitting down", "squat")
 HTML = LABELS[2]
@@ -268,6 +270,13 @@ def test_beside_it_stays_what_it_came_to(monkeypatch: pytest.MonkeyPatch) -> Non
     assert view._info["model_id"] == view.model_id
     assert f"“{escape(HTML)}”, as the default one does: 2 of 3." in kept["text/html"]
     assert "torch:model on a &lt;b&gt;clip&lt;/b&gt;.mp4." in kept["text/html"]
+
+
+def test_a_name_that_is_no_unicode_is_escaped_where_it_is_shown() -> None:
+    view = SamplingView(replace(a_lab(), video="caf\udce9\x07.mp4"))
+    assert "on caf\\udce9\x07.mp4: " in repr(view)
+    assert view._info["video"] == "caf\\udce9\x07.mp4"
+    assert "on caf\\udce9\x07.mp4." in kept_sampling_html(view)
 
 
 def test_closed_it_goes_and_shown_again_it_comes_back() -> None:

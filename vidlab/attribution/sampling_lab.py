@@ -24,6 +24,7 @@ from vidlab.core.errors import OptionError, did_you_mean
 from vidlab.core.images import jpeg
 from vidlab.core.label_names import translated
 from vidlab.core.labels import LabelMap
+from vidlab.core.naming import printable
 from vidlab.core.palette import OKABE_ITO
 from vidlab.core.probabilities import softmax
 from vidlab.inference import Source, as_video, rate_for
@@ -421,7 +422,7 @@ class SamplingLab:
         return ax
 
     def __repr__(self) -> str:
-        return (
+        return printable(
             f"<SamplingLab of {self.title} on {self.video}: {self.default_label!r} by default, "
             f"something else with {len(self.flips)} of {len(self.settings)} settings>"
         )

@@ -27,6 +27,7 @@ from vidlab.attribution.filling import Fill, check_fill, filled
 from vidlab.core.console import progress as progress_bar
 from vidlab.core.errors import OptionError
 from vidlab.core.label_names import translated
+from vidlab.core.naming import printable
 from vidlab.core.palette import OKABE_ITO
 from vidlab.inference import Rate, Source, as_video, rate_for
 from vidlab.models.base import LoadedModel, Model, check_model
@@ -301,7 +302,7 @@ class TemporalOcclusion:
 
     def __repr__(self) -> str:
         best = self._best()
-        return (
+        return printable(
             f"<TemporalOcclusion of {self.label!r} by {self.title} on {self.video}: "
             f"{len(self.table)} windows; without {best['start_seconds']:.1f} to "
             f"{best['end_seconds']:.1f} s its probability is {best['probability']:.3f}, not "

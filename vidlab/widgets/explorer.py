@@ -16,6 +16,7 @@ from vidlab.core.errors import WidgetError, refuse_unknown
 from vidlab.inference import predict
 from vidlab.predictions import Predictions
 from vidlab.video import Video
+from vidlab.widgets import kept
 from vidlab.widgets.gallery import Gallery
 from vidlab.widgets.on_the_way import OnTheWay, answers_on_the_way
 from vidlab.widgets.player import Player
@@ -141,17 +142,31 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         return video, answers_on_the_way(self._table, clip, video, start_seconds=start)
 
     def close(self) -> None:
-        """Take it off every page, and end its work."""
+        """Take it off every page, and end its work. Shown again, it comes back."""
         if "gallery" in self.__dict__:  # not where an option was refused before it was made
             self.gallery.close()
             if self.player is not None:
                 self.player.close()
         super().close()
+        # ipywidgets hides the method, so that what is closed is not shown.
+        self.__dict__.pop("_repr_mimebundle_", None)
 
     def __repr__(self) -> str:
         return f"<Explorer of {self.gallery!r}, {self.player or 'none open'}>"
 
+    @property
+    def _model_names(self) -> list[str]:
+        """Names of the models whose answers it shows, or else of those that are to be asked."""
+        return self.gallery._model_names or _names_of(self._models)
+
+    def _ipython_display_(self) -> None:
+        kept.display_explorer(self)
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
+        if self.comm is None:  # closed before, and wanted again
+            self.gallery.open()
+            self.player, self.children = None, [self.gallery]
+            self.open()
         bundle = super()._repr_mimebundle_(**options)
         return None if bundle is None else {**bundle, "text/plain": repr(self)}
 
@@ -161,6 +176,13 @@ def _times(row: pd.Series) -> tuple[float | None, float | None]:
     given = [row.get(name) for name in ("start_seconds", "end_seconds")]
     start, end = (None if each is None or math.isnan(each) else float(each) for each in given)
     return start, end
+
+
+def _names_of(models: Model | Sequence[Model] | Mapping[str, Model] | None) -> list[str]:
+    if isinstance(models, Mapping):
+        return list(models)
+    several = models if isinstance(models, Sequence) else [models]
+    return [each.title for each in several if each is not None]
 
 
 def _ask(

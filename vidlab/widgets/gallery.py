@@ -18,6 +18,7 @@ import contextlib
 import math
 import os
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from vidlab.core.errors import (
 from vidlab.core.images import jpeg
 from vidlab.core.label_names import check_language, translated
 from vidlab.video import Video
+from vidlab.widgets import kept
 from vidlab.widgets.base import Widget, script, style
 from vidlab.widgets.media.server import failure_of
 from vidlab.widgets.payload import describe_label, letter_of
@@ -150,7 +152,11 @@ class Gallery(Widget):
         self._callbacks: list[Callable[[pd.Series], object]] = []
         self._pictures = _Pictures(_clips_of(given, folder), self._reply)
         options: dict[str, Any] = {} if layout is None else {"layout": layout}
-        super().__init__(_info=info, locale=locale, **options)
+        # Chosen here, as all of the rows would go to the page once more to tell it afterwards.
+        model_id = uuid.uuid4().hex
+        super().__init__(
+            model_id=model_id, _info={**info, "model_id": model_id}, locale=locale, **options
+        )
         self._tell_selected()
         self.on_msg(self._receive)
 
@@ -235,6 +241,15 @@ class Gallery(Widget):
         if "_pictures" in self.__dict__:  # not where an option was refused before it was made
             self._pictures.close()
         super().close()
+
+    @property
+    def _model_names(self) -> list[str]:
+        """Names of the models whose answers it shows; a table may not tell that of the only one."""
+        models = self._info["models"]
+        return [each["title"] for each in models if each["title"] != each["predicted"]]
+
+    def _ipython_display_(self) -> None:
+        kept.display_gallery(self)
 
     def __repr__(self) -> str:
         count = len(self._table)

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets
 
 from vidlab.core.errors import OptionError, refuse_unknown
+from vidlab.core.naming import printable
 from vidlab.widgets.kept import display_with_copy
 from vidlab.widgets.links import WAYS
 from vidlab.widgets.player import Player
@@ -77,7 +78,7 @@ class PlayerGrid(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no
         self.__dict__.pop("_repr_mimebundle_", None)
 
     def __repr__(self) -> str:
-        return f"<PlayerGrid of {', '.join(each.video.name for each in self.players)}>"
+        return printable(f"<PlayerGrid of {', '.join(each.video.name for each in self.players)}>")
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if self.comm is None:

@@ -31,6 +31,8 @@ from vidlab.widgets.payload import letter_of, top_classes
 if TYPE_CHECKING:
     from vidlab.predictions import Predictions
     from vidlab.widgets.base import Widget
+    from vidlab.widgets.explorer import Explorer
+    from vidlab.widgets.gallery import Gallery
     from vidlab.widgets.live import Live
     from vidlab.widgets.player import Player
     from vidlab.widgets.quiz_widget import Quiz
@@ -73,6 +75,9 @@ _TEXTS = {
         "no_answers": "Answers were kept in no file: scores= was not given.",
         "sampling": "Sampling lab: {title} on {video}. Run the cell to choose settings.",
         "settings": "Settings that say “{label}”, as the default one does: {count} of {num}.",
+        "gallery": "Gallery, clips: {num:,}. Run the cell to see them.",
+        "explorer": "Explorer, clips: {num:,}. Run the cell to see and open them.",
+        "models": "Models: {models}",
     },
     "ko": {
         "about": "{name}, {width} × {height} px. 재생하려면 셀을 실행하세요.",
@@ -96,6 +101,9 @@ _TEXTS = {
         "no_answers": "답을 파일에 저장하지 않았습니다(scores= 없음).",
         "sampling": "샘플링 실험실: {video}에 대한 {title}. 설정을 고르려면 셀을 실행하세요.",
         "settings": "설정 {num}개 중 {count}개의 답이 기본 설정과 같은 “{label}”입니다.",
+        "gallery": "갤러리: 클립 {num:,}개. 보려면 셀을 실행하세요.",
+        "explorer": "탐색기: 클립 {num:,}개. 열어 보려면 셀을 실행하세요.",
+        "models": "모델: {models}",
     },
 }
 
@@ -131,6 +139,18 @@ def display_sampling(view: SamplingView) -> None:
     """Display a sampling view, and beside it what it came to."""
     if _display_widget(view):
         _leave(kept_sampling_html(view))
+
+
+def display_gallery(gallery: Gallery) -> None:
+    """Display a gallery, and beside it how much is in it."""
+    if _display_widget(gallery):
+        _leave(kept_gallery_html(gallery))
+
+
+def display_explorer(explorer: Explorer) -> None:
+    """Display an explorer, and beside it how much is in it."""
+    if _display_widget(explorer):
+        _leave(kept_explorer_html(explorer))
 
 
 def _leave(html: str) -> None:
@@ -173,6 +193,25 @@ def kept_sampling_html(view: SamplingView) -> str:
         label=info["labels"][said[0]]["name"], count=said.count(said[0]), num=len(said)
     )
     return _words_html(view, about, settings)
+
+
+def kept_gallery_html(gallery: Gallery) -> str:
+    """Return how many clips a gallery shows, and of which models it has answers."""
+    return _clips_html(gallery, "gallery", gallery._model_names)
+
+
+def kept_explorer_html(explorer: Explorer) -> str:
+    """Return how many clips an explorer shows, and of which models."""
+    # The page hides it while the gallery in it is there.
+    return _clips_html(explorer.gallery, "explorer", explorer._model_names)
+
+
+def _clips_html(gallery: Gallery, what: str, models: Sequence[str]) -> str:
+    texts = _TEXTS[gallery.locale or "en"]
+    words = [texts[what].format(num=gallery._info["num_rows"])]
+    if models:
+        words.append(texts["models"].format(models=", ".join(models)))
+    return _words_html(gallery, *words)
 
 
 def _words_html(widget: Widget, *paragraphs: str) -> str:

@@ -17,6 +17,7 @@ from PIL import Image
 from vidlab.attribution import CROPS, SamplingLab, Setting
 from vidlab.core.errors import OptionError, WidgetError, did_you_mean, refuse_unknown
 from vidlab.core.label_names import check_language, translated
+from vidlab.core.naming import printable
 from vidlab.core.palette import PALETTE
 from vidlab.widgets import kept
 from vidlab.widgets.base import Widget, script, style
@@ -165,7 +166,9 @@ class SamplingView(Widget):
     def __repr__(self) -> str:
         lab, number = self._lab, self._setting
         said = lab.labels[int(lab.probabilities[number].argmax())]
-        return f"<SamplingView of {lab.title} on {lab.video}: {said!r} with {self.setting}>"
+        return printable(
+            f"<SamplingView of {lab.title} on {lab.video}: {said!r} with {self.setting}>"
+        )
 
 
 def _leading(lab: SamplingLab) -> list[int]:
@@ -201,7 +204,7 @@ def _describe(lab: SamplingLab, curves: list[int], language: str) -> dict[str, A
         width, height = picture.size
     return {
         "title": lab.title,
-        "video": lab.video,
+        "video": printable(lab.video),
         "span": list(lab.span_seconds),
         "picture": {"jpeg": lab.picture, "width": width, "height": height},
         "crops": {name: list(place) for name, place in CROPS.items()},
