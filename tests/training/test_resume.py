@@ -20,6 +20,7 @@ from vidlab.core.errors import CheckpointError, OptionError
 from vidlab.models import Model
 from vidlab.models.convert import save_safetensors
 from vidlab.training import checkpoint
+from vidlab.training.loop import Loop
 
 # Processes that start with PyTorch loaded: loading it takes longer than what is tested.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -158,6 +159,11 @@ def test_a_damaged_checkpoint_is_told(tiny: Model, folder: Path, tmp_path: Path)
         {"progress": {"epoch": 1, "unheard": 2}},
         {"progress": {"is_finished": 1}},
         {"progress": {"history": 7}},
+        {"progress": {"is_finished": True}},
+        {"progress": {"is_finished": True, "history": [{"epoch": 1}], "best": 0}},
+        {"progress": {"is_finished": True, "history": [3], "best": 0}},
+        {"progress": {"history": [{"epoch": 1, "loss": 0.5, "accuracy": 0.5}], "best": 1}},
+        {"progress": {"best": 0}},
         {"scaler": []},
         {"tensors": "best"},
         {"tensors": "module"},
@@ -174,6 +180,67 @@ def test_what_no_run_wrote_is_told(
     checkpoint.write(tmp_path / "checkpoint.safetensors", kept, record | changes)
     with pytest.raises(CheckpointError, match="resume=False"):
         fit(tiny, folder, tmp_path)
+
+
+def test_what_cannot_be_gone_on_with_is_told_before_the_training(
+    tiny: Model, folder: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors, record = checkpoint.read(done / "checkpoint.safetensors")
+    record["progress"] |= {"is_finished": False}
+    kept = {name: value for name, value in tensors.items() if not name.startswith("best.")}
+    checkpoint.write(tmp_path / "checkpoint.safetensors", kept, record)
+    monkeypatch.setattr(Loop, "restore", lambda *_: None)
+    monkeypatch.setattr(Loop, "go", lambda _: pytest.fail("it was trained"))
+    with pytest.raises(CheckpointError, match="Missing key"):
+        fit(tiny, folder, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"features": (1, 480)},
+        {"features": (480,), "ids": (1,)},
+        {"features": (1, 480), "ids": ()},
+        {"features": (1, 480), "ids": (0,)},
+    ],
+)
+@pytest.mark.parametrize(("kind", "indices"), [("view", "training"), ("answer", "validation")])
+def test_features_that_no_run_wrote_are_told(
+    kind: str,
+    indices: str,
+    damaged: dict[str, tuple[int, ...]],
+    tiny: Model,
+    folder: Path,
+    done: Path,
+    tmp_path: Path,
+) -> None:
+    _, record = checkpoint.read(done / "checkpoint.safetensors")
+    of_run = record["run"][indices]
+    index = of_run[0] if kind == "view" else of_run[1][0]
+    kept = {f"{kind}.{index}.0.{name}": torch.zeros(shape) for name, shape in damaged.items()}
+    checkpoint.write(tmp_path / "features.safetensors", kept, {"run": record["run"]})
+    with pytest.raises(CheckpointError, match=r"features\.safetensors.*resume=False"):
+        fit(tiny, folder, tmp_path)
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_runs_own_fault_is_not_laid_on_its_checkpoint(
+    is_resumed: bool,
+    tiny: Model,
+    folder: Path,
+    done: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if is_resumed:
+        tensors, record = checkpoint.read(done / "checkpoint.safetensors")
+        record["progress"] |= {"is_finished": False}
+        checkpoint.write(tmp_path / "checkpoint.safetensors", tensors, record)
+        monkeypatch.setattr(Loop, "restore", lambda *_: None)
+    monkeypatch.setattr(Loop, "best", {})
+    with pytest.raises(RuntimeError, match="Missing key") as caught:
+        fit(tiny, folder, tmp_path)
+    assert not isinstance(caught.value, CheckpointError)
 
 
 def test_a_place_that_cannot_be_written_is_told_first(tiny: Model, folder: Path, tmp_path: Path):

@@ -33,8 +33,8 @@ from vidlab.video.source import Source
 # Environment of processes that do nothing but work. By itself glibc gives large blocks back to the
 # system as soon as they are free, and takes them again, page by page, for the next picture and the
 # next state: 5,000 page faults for 10 s of video, instead of 80. Dask makes it do so with all.
-# A picture of 1080p is 6 MB; what is larger goes back, such as FFmpeg's table of hours of video, and
-# so does what is free beyond the second figure. (mallopt(3); other systems do not look at them.)
+# A picture of 1080p is 6 MB; what is larger goes back, such as FFmpeg's table of hours of video,
+# and so does what is free beyond the second figure. (mallopt(3), which is Linux's alone.)
 MEMORY_SETTINGS = {
     "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),

@@ -66,7 +66,7 @@ class Progress:
         """Return the one that a checkpoint's record holds.
 
         Raises:
-            LookupError: It holds none.
+            LookupError: It holds none, or not all of it.
             TypeError: It holds something else.
         """
         kept, blank = cls(**record["progress"]), cls()
@@ -75,6 +75,15 @@ class Progress:
             expected = (str, type(None)) if usual is None else (type(usual),)
             if type(value) not in expected:
                 raise TypeError(f"{each.name} is {value!r:.80}")
+        num_done = len(kept.history)
+        if num_done:
+            is_whole = 0 <= kept.best < num_done
+        else:
+            is_whole = kept.best == blank.best and not kept.is_finished
+        if not is_whole:
+            raise LookupError(f"the best is number {kept.best} of {num_done} epochs")
+        if not all({"epoch", "loss", "accuracy"} <= set(row) for row in kept.history):
+            raise LookupError("what is known of an epoch is not all there")
         return kept
 
 

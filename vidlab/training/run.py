@@ -84,9 +84,13 @@ class Run:
             identity = self._identity()
             tensors, record = self._kept(_CHECKPOINT, identity)
             network = self._network()
-            with checkpoint.going_on(self._path(_CHECKPOINT)):
-                progress = Progress.kept_in(record) if record else Progress()
-            best = checkpoint.starting_with("best", tensors)
+            progress, best = Progress(), checkpoint.starting_with("best", tensors)
+            if record:
+                with checkpoint.going_on(self._path(_CHECKPOINT)):
+                    progress = Progress.kept_in(record)
+                    if progress.history or progress.is_finished:
+                        # Tried before there are better ones, whose fault is none of the file's.
+                        self._trained(network).load_state_dict(best)
             if not progress.is_finished:
                 shown = monitor(show=self.progress, out=self.out)
                 loop = Loop(
@@ -102,8 +106,7 @@ class Run:
                         loop.restore(tensors, record)
                 loop.go()
                 progress, best = loop.progress, loop.best
-            with checkpoint.going_on(self._path(_CHECKPOINT)):
-                self._trained(network).load_state_dict(best)
+            self._trained(network).load_state_dict(best)
             result = self._result(network.cpu().eval(), progress)
             if self.out is not None and progress.is_finished:
                 (self.out / _FEATURES).unlink(missing_ok=True)
@@ -169,14 +172,19 @@ class Run:
             ("answer", task.validation_clips, task.validation, partial(task.answers, extractor)),
         )
         path, writer = self._path(_FEATURES), checkpoint.Regularly(self.checkpoint_seconds)
+        names = [f"{kind}.{index}" for kind, _, indices, _ in stages for index in indices]
+        with checkpoint.going_on(path):
+            found = {name: each for name in names if (each := _numbered(kept, name))}
         lost = 0
         shown.begin("looking at clips", total=len(task.training) + len(task.validation))
         try:
             for kind, clips, indices, compute in stages:
                 for index in list(indices):
-                    if not _numbered(kept, f"{kind}.{index}"):
+                    name = f"{kind}.{index}"
+                    if name not in found:
                         try:
-                            kept |= _named(f"{kind}.{index}", compute(index))
+                            found[name] = compute(index)
+                            kept |= _named(name, found[name])
                         except VideoError as error:
                             clips.problems[clips.clips[index].name] = str(error)
                             indices.remove(index)
@@ -189,13 +197,12 @@ class Run:
         if path is not None and len(kept) > num_kept:
             checkpoint.write(path, kept, {"run": identity})
         task.check_enough(lost)
-        with checkpoint.going_on(path):
-            views = {index: _numbered(kept, f"view.{index}") for index in task.training}
-            answers = [
-                (features, int(ids[0]))
-                for index in task.validation
-                for features, ids in _numbered(kept, f"answer.{index}")
-            ]
+        views = {index: found[f"view.{index}"] for index in task.training}
+        answers = [
+            (features, int(ids[0]))
+            for index in task.validation
+            for features, ids in found[f"answer.{index}"]
+        ]
         return views, answers
 
     # ---- files -----------------------------------------------------------------------------
@@ -392,10 +399,19 @@ def _named(prefix: str, found: list[Answers]) -> dict[str, Tensor]:
 
 
 def _numbered(tensors: Mapping[str, Tensor], prefix: str) -> list[Answers]:
-    """Return features and class ids that were kept under a prefix, in order."""
+    """Return features and class ids that were kept under a prefix, in order.
+
+    Raises:
+        LookupError: There are no class ids with the features.
+        ValueError: They are of another shape.
+    """
     found: list[Answers] = []
     while (features := tensors.get(f"{prefix}.{len(found)}.features")) is not None:
-        found.append((features, tensors[f"{prefix}.{len(found)}.ids"]))
+        ids = tensors[f"{prefix}.{len(found)}.ids"]
+        if features.ndim != 2 or ids.ndim != 1 or not len(ids):
+            shapes = f"{tuple(features.shape)} and {tuple(ids.shape)}"
+            raise ValueError(f"{prefix} has features and class ids of the shapes {shapes}")
+        found.append((features, ids))
     return found
 
 
