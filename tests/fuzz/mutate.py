@@ -426,6 +426,7 @@ def run_cases(
                     print(findings[-1], flush=True)  # a long run may be broken off
                     if told["outcome"] != "traceback":
                         break
+        print(f"{group}: {outcomes.total()} of {len(numbers)} cases done", file=sys.stderr)
     return findings, outcomes
 
 
