@@ -39,7 +39,8 @@ export class QuizView {
     this.choice = null;
     /** @type {Sure} */
     this.sure = "think";
-    this.isBusy = false;
+    /** @type {Set<string>} what the kernel is doing */
+    this.asked = new Set();
     this.shown = "";
     this.place = h("div", { class: "vl-quiz-place" });
     this.notice = h("p", { class: "vl-error vl-notice", role: "alert", hidden: true });
@@ -112,17 +113,22 @@ export class QuizView {
     this.notice.hidden = !problem;
   }
 
-  /** Ask the kernel to do something, once at a time. @param {string} op @param {object} [args] */
+  /**
+   * Ask the kernel to do something, each thing once at a time: its answer may come after what it
+   * did, and who is quick has gone on by then.
+   * @param {string} op
+   * @param {object} [args]
+   */
   async ask(op, args = {}) {
-    if (this.isBusy) return;
-    this.isBusy = true;
+    if (this.asked.has(op)) return;
+    this.asked.add(op);
     try {
       await this.channel.request(op, args);
       this.say("");
     } catch (error) {
       this.say(sentence(error));
     } finally {
-      this.isBusy = false;
+      this.asked.delete(op);
     }
   }
 

@@ -211,6 +211,34 @@ quiz""",
     notebook.close()
 
 
+def test_who_is_quick_need_not_wait_for_the_kernels_last_word(lab: Lab) -> None:
+    """What was committed is told first, and only then that it was: Enter in between goes on."""
+    cell = """import time, vidlab as vl
+samples = vl.sample_videos()
+quiz = vl.quiz([samples["squat"], samples["waving_hand"]], truth=["squat", "waving hand"],
+               choices=["squat", "lunge", "waving hand"], name="Mina")
+send = quiz.send
+def slowly(content, *rest):
+    if content.get("result") == {}:
+        time.sleep(2)
+    send(content, *rest)
+quiz.send = slowly
+quiz"""
+    notebook = lab.open(lab.write_notebook("quick.ipynb", [cell]))
+    notebook.run_all()
+    page, root = notebook.page, notebook.page.locator(".vidlab-quiz")
+    choices = wait_choices(root)
+    choices.nth(0).click()
+    page.keyboard.press("Enter")
+    expect(root.locator(".vl-quiz-verdict")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # twice is once
+    expect(root.get_by_role("heading")).to_have_text("Clip 2 of 2", timeout=READY_MS)
+    wait_choices(root)
+    expect(root.locator(".vl-notice:visible")).to_have_count(0)
+    notebook.close()
+
+
 def test_a_learner_who_wants_no_motion_starts_the_clip(lab: Lab) -> None:
     cell = """import vidlab as vl
 vl.quiz(vl.sample_videos()["squat"], truth="squat", choices=["squat", "lunge"], name="Mina")"""
