@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,11 +30,17 @@ from vidlab.models.reopening import spec_of
 NUM_CLIPS = 6
 
 
+def environment_kept() -> AbstractContextManager[None]:
+    """What Dask leaves in the environment would be in the processes of tests to come."""
+    return dask_engine._environment_kept(dask.config.get(dask_engine._WORKERS_ENVIRONMENT))
+
+
 @contextmanager
 def cluster_of_two(**settings: object) -> Iterator[distributed.Client]:
     options = {f"distributed.scheduler.{name.replace('_', '-')}": v for name, v in settings.items()}
     with (
         dask.config.set(options),
+        environment_kept(),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
         ) as cluster,
@@ -121,11 +127,16 @@ def test_models_are_opened_once_a_worker(clips, job, client) -> None:
     assert [len(each) for each in first.values()] == [1, 1]
 
 
-def test_a_cluster_is_made_where_none_is_given(clips, job, model) -> None:
+def test_a_cluster_is_made_where_none_is_given(clips, job, model, monkeypatch) -> None:
     few = clips[:2]
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    before = dict(os.environ)
     outcomes = list(run_on_dask(few, job, num_workers=2, resources={"GPU": 1}))
     assert {(each.video, each.error) for each in outcomes} == {(t.video, None) for t in few}
     check_answers(job, few, model)
+    # Dask leaves there what it sets for the workers that it starts.
+    assert dict(os.environ) == before
 
 
 def test_a_cluster_is_found_by_its_address(clips, job, client) -> None:
@@ -209,6 +220,7 @@ def test_a_worker_without_the_resource_gets_nothing(clips, job, model) -> None:
     }
     scheduler = {"cls": distributed.Scheduler, "options": {"dashboard": False}}
     with (
+        environment_kept(),
         distributed.SpecCluster(workers=workers, scheduler=scheduler) as cluster,
         distributed.Client(cluster) as client,
     ):

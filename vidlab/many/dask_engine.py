@@ -12,11 +12,12 @@ Whoever may connect to a Dask cluster may run code on it: it is for networks tha
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import signal
 import threading
 import uuid
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -37,13 +38,16 @@ _LOST = (
     "once there is a scheduler again."
 )
 
+# Dask's setting of what its workers find in their environment as they start.
+_WORKERS_ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
+
 # A cluster of our own hands out a video at a time, so that a worker's death counts against the
 # video that it was at, and against none that waited there; and tries such a video once more, as
 # the engine of one machine does.
 _OWN_SETTINGS = {
     "distributed.scheduler.allowed-failures": 1,
     "distributed.scheduler.worker-saturation": 1.0,
-    "distributed.nanny.pre-spawn-environ": {
+    _WORKERS_ENVIRONMENT: {
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1),
         **MEMORY_SETTINGS,
     },
@@ -164,6 +168,7 @@ def _connected(
 
         with (
             dask.config.set(_OWN_SETTINGS),
+            _environment_kept(dask.config.get(_WORKERS_ENVIRONMENT)),
             distributed.LocalCluster(
                 n_workers=num_workers,
                 threads_per_worker=1,
@@ -181,6 +186,23 @@ def _connected(
             "client is a distributed.Client, a scheduler's address such as "
             f"'tcp://127.0.0.1:8786', or None for a cluster of this machine; got {client!r}."
         )
+
+
+@contextmanager
+def _environment_kept(names: Iterable[str]) -> Iterator[None]:
+    """Take back what Dask sets here for the workers that it starts, and leaves.
+
+    Every process that is started later would have it, and PyTorch in it one thread.
+    """
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
