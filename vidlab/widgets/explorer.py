@@ -160,7 +160,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         return self.gallery._model_names or _names_of(self._models)
 
     def _ipython_display_(self) -> None:
-        kept.display_explorer(self)
+        kept.display_with_words(self, kept.kept_explorer_html)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if self.comm is None:  # closed before, and wanted again

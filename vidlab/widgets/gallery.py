@@ -249,7 +249,7 @@ class Gallery(Widget):
         return [each["title"] for each in models if each["title"] != each["predicted"]]
 
     def _ipython_display_(self) -> None:
-        kept.display_gallery(self)
+        kept.display_with_words(self, kept.kept_gallery_html)
 
     def __repr__(self) -> str:
         count = len(self._table)

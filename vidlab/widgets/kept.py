@@ -8,7 +8,7 @@ scripts and drawings out of outputs they do not trust, so everything to be seen 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -123,34 +123,15 @@ def display_with_copy(shown: Any, players: Sequence[Player]) -> None:
     _leave("\n".join(map(kept_html, players)))
 
 
-def display_live(live: Live) -> None:
-    """Display a live widget, and beside it where what it saw is kept."""
-    if _display_widget(live):
-        _leave(kept_live_html(live))
+def display_with_words(shown: Any, words: Callable[[Any], str]) -> None:
+    """Display a widget, and beside it words that stay where it cannot be.
 
-
-def display_quiz(quiz: Quiz) -> None:
-    """Display a quiz, and beside it where committed answers are kept."""
-    if _display_widget(quiz):
-        _leave(kept_quiz_html(quiz))
-
-
-def display_sampling(view: SamplingView) -> None:
-    """Display a sampling view, and beside it what it came to."""
-    if _display_widget(view):
-        _leave(kept_sampling_html(view))
-
-
-def display_gallery(gallery: Gallery) -> None:
-    """Display a gallery, and beside it how much is in it."""
-    if _display_widget(gallery):
-        _leave(kept_gallery_html(gallery))
-
-
-def display_explorer(explorer: Explorer) -> None:
-    """Display an explorer, and beside it how much is in it."""
-    if _display_widget(explorer):
-        _leave(kept_explorer_html(explorer))
+    Args:
+        shown: The widget.
+        words: Makes their HTML, once the widget is on the page.
+    """
+    if _display_widget(shown):
+        _leave(words(shown))
 
 
 def _leave(html: str) -> None:

@@ -508,7 +508,7 @@ class Live(Widget):
         self._tell_model_id()
 
     def _ipython_display_(self) -> None:
-        kept.display_live(self)
+        kept.display_with_words(self, kept.kept_live_html)
 
     def __repr__(self) -> str:
         count = len(self._session.models)

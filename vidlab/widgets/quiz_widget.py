@@ -614,7 +614,7 @@ class Quiz(Widget):
         self._tell_model_id()
 
     def _ipython_display_(self) -> None:
-        kept.display_quiz(self)
+        kept.display_with_words(self, kept.kept_quiz_html)
 
     def __repr__(self) -> str:
         count = len(self._questions)

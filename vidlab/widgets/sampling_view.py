@@ -161,7 +161,7 @@ class SamplingView(Widget):
         self._tell_model_id()
 
     def _ipython_display_(self) -> None:
-        kept.display_sampling(self)
+        kept.display_with_words(self, kept.kept_sampling_html)
 
     def __repr__(self) -> str:
         lab, number = self._lab, self._setting
